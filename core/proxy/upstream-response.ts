@@ -1,0 +1,168 @@
+import type { Dispatcher } from 'undici';
+import { GatewayError } from '../errors.js';
+import type { UpstreamHead } from '../plugin.js';
+import { connectionOptions, type FieldClassifier, FieldFate } from './header-fields.js';
+import { removeFields } from './request-head.js';
+
+/** Where the body of an upstream response goes. */
+export interface BodySink {
+  /** @returns false to be sent no more until {@link UpstreamResponse.resume} */
+  write(chunk: Buffer): boolean;
+  /** @param trailers names and values in turn, or undefined */
+  end(trailers: string[] | undefined): void;
+  /** The upstream broke off. */
+  fail(error: Error): void;
+}
+
+/** Bytes that may wait for the onion to finish before the upstream is held back. */
+const MOST_WAITING = 64 * 1024;
+
+/** Learns of an upstream response what concerns neither the head's nor the body's receiver. */
+export interface ResponseObserver {
+  /** An informational response other than 100 and 101 came; fields are names and values in turn. */
+  onInformational(status: number, fields: readonly string[]): void;
+  /** The response has ended, however it did. Called once. */
+  onSettled(): void;
+}
+
+/**
+ * One upstream response as undici delivers it: the head as a promise, then the body, which waits here until
+ * somebody attaches a sink. No stream is made; a plugin that wants one gets it from body-stream.ts.
+ */
+export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandler {
+  status = 0;
+  statusText = '';
+  headers: string[] = [];
+  /** Body chunks that came before a sink was attached. */
+  readonly waiting: Buffer[] = [];
+  /** Bytes in {@link waiting}. */
+  waitingBytes = 0;
+  /** Body bytes in all. */
+  bytes = 0;
+  /** The body has come to its end. */
+  complete = false;
+  /** The body was broken off. */
+  error: Error | undefined;
+  trailers: string[] | undefined;
+
+  readonly #fields: FieldClassifier;
+  readonly #observer: ResponseObserver;
+  #resolve: ((head: this) => void) | undefined;
+  #reject: ((error: Error) => void) | undefined;
+  #abort: ((error?: Error) => void) | undefined;
+  #resume: (() => void) | undefined;
+  #sink: BodySink | undefined;
+  #aborted: Error | undefined;
+
+  constructor(fields: FieldClassifier, observer: ResponseObserver) {
+    this.#fields = fields;
+    this.#observer = observer;
+  }
+
+  /** Dispatches a request; settles with the head, or with the error that came instead. */
+  send(dispatcher: Dispatcher, options: Dispatcher.DispatchOptions): Promise<this> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      dispatcher.dispatch(options, this);
+    });
+  }
+
+  /** The client is gone: what is still under way is ended. */
+  abandon(): void {
+    if (!this.complete && !this.error) this.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
+  }
+
+  /** Ends the upstream request: nobody wants the rest. */
+  abort(error: Error): void {
+    if (this.complete || this.error || this.#aborted) return;
+    this.#aborted = error;
+    if (this.#abort) this.#abort(error);
+    // Still queued for a connection: undici has nothing to abort yet, and onConnect will refuse.
+    else this.onError(error);
+  }
+
+  /** Sends the body to `sink` from now on, what has waited first. */
+  attach(sink: BodySink): void {
+    this.#sink = sink;
+    let wantsMore = true;
+    for (const chunk of this.waiting) wantsMore = sink.write(chunk);
+    this.waiting.length = 0;
+    this.waitingBytes = 0;
+    if (this.error) sink.fail(this.error);
+    else if (this.complete) sink.end(this.trailers);
+    else if (wantsMore) this.resume();
+  }
+
+  /** The sink takes more. */
+  resume(): void {
+    this.#resume?.();
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.#aborted) abort(this.#aborted);
+    else this.#abort = abort;
+  }
+
+  onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
+    if (status < 200) {
+      this.#observer.onInformational(status, this.#endToEnd(raw));
+      return true;
+    }
+    this.status = status;
+    this.statusText = statusText;
+    this.headers = this.#endToEnd(raw);
+    this.#resume = resume;
+    this.#resolve?.(this);
+    this.#resolve = undefined;
+    this.#reject = undefined;
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    this.bytes += chunk.length;
+    if (this.#sink) return this.#sink.write(chunk);
+    this.waiting.push(chunk);
+    this.waitingBytes += chunk.length;
+    return this.waitingBytes < MOST_WAITING;
+  }
+
+  onComplete(trailers: string[] | null): void {
+    this.complete = true;
+    if (trailers && trailers.length > 0) this.trailers = latin1(trailers);
+    this.#observer.onSettled();
+    this.#sink?.end(this.trailers);
+  }
+
+  onError(error: Error): void {
+    if (this.complete || this.error) return;
+    this.error = this.#aborted ?? error;
+    this.#reject?.(this.error);
+    this.#reject = undefined;
+    this.#resolve = undefined;
+    this.#observer.onSettled();
+    this.#sink?.fail(this.error);
+  }
+
+  /** The end-to-end fields of a head, byte for byte. */
+  #endToEnd(raw: readonly Buffer[]): string[] {
+    const fields: string[] = [];
+    let dropped: Set<string> | undefined;
+    for (let i = 0; i + 1 < raw.length; i += 2) {
+      const name = text(raw[i]);
+      const fate = this.#fields.of(name);
+      if (fate === FieldFate.Copy) fields.push(name, text(raw[i + 1]));
+      else if (fate === FieldFate.Connection) dropped = connectionOptions(text(raw[i + 1])) ?? dropped;
+    }
+    if (dropped !== undefined) removeFields(fields, dropped, 0);
+    return fields;
+  }
+}
+
+function text(buffer: Buffer | undefined): string {
+  return buffer === undefined ? '' : buffer.toString('latin1');
+}
+
+function latin1(fields: readonly (string | Buffer)[]): string[] {
+  return fields.map((field) => (typeof field === 'string' ? field : text(field)));
+}
