@@ -1,0 +1,100 @@
+import { stamp } from './blame.js';
+import type { GatewayRequest } from './exchange.js';
+import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
+import type { AttemptWrapper, GatewayContext, GatewayMiddleware, Route, UpgradeHandler } from './plugin.js';
+import type { HeadReceiver, ProxyHandler, ProxyStage } from './proxy/stage.js';
+
+/** Learns of a request that is over. */
+export type FinishedListener = (request: GatewayRequest) => void;
+
+/** A route with everything that its requests pass, built once. */
+export interface CompiledRoute {
+  readonly route: Route;
+  /** Runs the onion: the plugins in declared order, the proxy stage in the middle. */
+  readonly handle: ProxyHandler;
+  /** Takes upgrades over after the onion has let them pass; undefined where no plugin offers to. */
+  readonly upgrade: UpgradeHandler | undefined;
+  /** Learn of each request of the route when it is over. */
+  readonly finished: readonly FinishedListener[];
+}
+
+/** Builds the onion of a route: from the ordered plugins, and around the proxy stage. */
+export function compileRoute(
+  declaration: Omit<Route, 'plugins'>,
+  plugins: readonly LoadedPlugin[],
+  overrides: readonly PluginOverrides[],
+  stage: ProxyStage,
+  receive: HeadReceiver,
+): CompiledRoute {
+  const active = plugins
+    .map((plugin) => ({ plugin, options: plugin.optionsFor(overrides) }))
+    .filter(({ options }) => options !== undefined);
+  const route: Route = { ...declaration, plugins: active.map(({ plugin }) => plugin.ref) };
+  const layers: { id: string; middleware: GatewayMiddleware }[] = [];
+  const wrappers: AttemptWrapper[] = [];
+  const finished: FinishedListener[] = [];
+  let upgrade: UpgradeHandler | undefined;
+  for (const { plugin, options } of active) {
+    const { id, instance } = plugin;
+    const middleware = plugin.guard('middleware', () => instance.middleware?.(route, options));
+    if (middleware) layers.push({ id, middleware });
+    const wrapper = plugin.guard('attempt', () => instance.attempt?.(route, options));
+    if (wrapper) wrappers.push(blameAttempt(id, wrapper));
+    upgrade ??= plugin.guard('upgrade', () => instance.upgrade?.(route, options));
+    const listener = finishedListener(plugin);
+    if (listener) finished.push(listener);
+  }
+  const proxy = stage.forRoute(route, wrappers, receive);
+  // An upgrade runs the same onion; the plugin that takes it over connects to the upstream itself.
+  const centre: ProxyHandler =
+    upgrade === undefined
+      ? proxy
+      : (ctx) => (ctx.gateway.kind === 'upgrade' ? Promise.resolve() : proxy(ctx));
+  const handle = layers.reduceRight<ProxyHandler>(
+    (inner, { id, middleware }) => link(id, middleware, inner),
+    centre,
+  );
+  return { route, handle, upgrade, finished };
+}
+
+/** A plugin's `finished` member, bound; undefined where it has none. */
+export function finishedListener({ instance }: LoadedPlugin): FinishedListener | undefined {
+  return instance.finished?.bind(instance);
+}
+
+/** One layer of the onion: calls the middleware, and stamps what it fails with. */
+function link(id: string, middleware: GatewayMiddleware, inner: ProxyHandler): ProxyHandler {
+  const blame = { plugin: id, member: 'middleware' };
+  const onRejected = (failure: unknown) => stamp(failure, blame);
+  return (ctx: GatewayContext) => {
+    let called = false;
+    const next = () => {
+      if (called) return Promise.reject(new Error(`The plugin ${id} called next() twice`));
+      called = true;
+      return inner(ctx);
+    };
+    let result: Promise<void> | void;
+    try {
+      result = middleware(ctx, next);
+    } catch (failure) {
+      stamp(failure, blame);
+      return Promise.reject(failure);
+    }
+    if (result === undefined) return Promise.resolve();
+    // Runs before whoever awaits the result learns of the failure, so the innermost layer stamps first.
+    result.then(undefined, onRejected);
+    return result;
+  };
+}
+
+function blameAttempt(id: string, wrapper: AttemptWrapper): AttemptWrapper {
+  const blame = { plugin: id, member: 'attempt' };
+  return async (attempt, next) => {
+    try {
+      return await wrapper(attempt, next);
+    } catch (failure) {
+      stamp(failure, blame);
+      throw failure;
+    }
+  };
+}
