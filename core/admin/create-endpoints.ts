@@ -1,0 +1,83 @@
+import { parseSettings } from '../config/parse.js';
+import type { ServiceSettings } from '../config/schema.js';
+import type { Generation } from '../generation.js';
+import type { ServiceRegistry } from '../services/registry.js';
+import { Endpoints } from './endpoints.js';
+import { AdminGuard } from './guard.js';
+import { mountHealthRoutes } from './health-routes.js';
+import { mountInspectionRoutes } from './inspection-routes.js';
+import { mountOpenApiRoute } from './openapi.js';
+import { mountServiceRoutes } from './service-routes.js';
+import { mountStatusRoutes } from './status-routes.js';
+
+/** What the gateway's own routes report of and work on, beside the generation. */
+export interface EndpointParts {
+  readonly version: string;
+  readonly registry: ServiceRegistry;
+  readonly catalogueNames: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Milliseconds since the start. */
+  readonly uptime: () => number;
+  /** `running` or `draining`. */
+  readonly state: () => string;
+}
+
+/** The gateway's own routes for one generation, and those of its plugins. */
+export function createEndpoints(generation: Generation, parts: EndpointParts): Endpoints {
+  const { version, registry, now, uptime, state } = parts;
+  const { settings, plugins, router } = generation;
+  const services = () => registry.list();
+  return new Endpoints({
+    plugins,
+    guard: new AdminGuard(settings.admin.token),
+    separateAdmin: settings.admin.port !== undefined,
+    mountPublic(open) {
+      mountHealthRoutes(open, {
+        ready: () => state() === 'running',
+        services: () => ({
+          healthy: services().filter(({ healthy }) => healthy).length,
+          total: services().length,
+        }),
+        now,
+      });
+    },
+    mountAdmin(admin) {
+      mountStatusRoutes(admin, {
+        version,
+        now,
+        uptime,
+        state,
+        generation: () => generation.number,
+        serviceCount: () => services().length,
+        plugins,
+      });
+      mountServiceRoutes(admin, {
+        registry,
+        parse: (name, declaration) => parseService(name, declaration, generation, parts.catalogueNames),
+      });
+      mountInspectionRoutes(admin, { version, router, plugins });
+      mountOpenApiRoute(admin, version);
+    },
+  });
+}
+
+/** Checks one service as if it stood in a configuration with this generation's plugins. Variables mean nothing in it. */
+function parseService(
+  name: string,
+  declaration: unknown,
+  { settings, plugins }: Generation,
+  catalogueNames: readonly string[],
+): ServiceSettings {
+  const raw = {
+    services: { [name]: declaration },
+    plugins: settings.plugins.map(({ use, id }) => ({ use, id })),
+  };
+  const parsed = parseSettings(raw, { source: 'the request', baseDirectory: '.', env: {}, catalogueNames });
+  const service = parsed.settings.services[name];
+  if (service === undefined) throw new Error(`The service ${name} got lost on its way through the parser`);
+  for (const plugin of plugins) {
+    plugin.optionsFor([{ plugins: service.plugins, path: ['services', name, 'plugins'] }]);
+  }
+  return service;
+}

@@ -1,0 +1,101 @@
+import { GatewayError } from '../errors.js';
+import { Exchange, GatewayRequest, type RequestFacts } from '../exchange.js';
+import type { Generation } from '../generation.js';
+import type { EndpointContext, GatewayContext } from '../plugin.js';
+import { hostnameOf } from '../routing/hosts.js';
+import type { RouteMatch } from '../routing/router.js';
+import type { ErrorBoundary } from './error-boundary.js';
+import type { KoaContexts } from './koa-contexts.js';
+import type { Arrival, RequestReader } from './request-reader.js';
+import { writeResponse } from './writer.js';
+
+/** What the dispatcher works with. */
+export interface DispatcherOptions {
+  readonly reader: RequestReader;
+  readonly contexts: KoaContexts;
+  readonly boundary: ErrorBoundary;
+}
+
+/**
+ * The whole way of an HTTP request, in one place: read the head, find the route, run its onion, write the response.
+ * Every failure ends in the error boundary.
+ */
+export class Dispatcher {
+  readonly #reader: RequestReader;
+  readonly #contexts: KoaContexts;
+  readonly #boundary: ErrorBoundary;
+
+  constructor(options: DispatcherOptions) {
+    this.#reader = options.reader;
+    this.#contexts = options.contexts;
+    this.#boundary = options.boundary;
+  }
+
+  /**
+   * @param byAdminListener whether it came by the separate admin listener, which knows nothing but admin routes
+   */
+  dispatch(arrival: Arrival, generation: Generation, byAdminListener = false): void {
+    let facts: RequestFacts | undefined;
+    try {
+      facts = this.#reader.read(arrival, generation);
+      if (generation.endpoints.owns(facts.path, byAdminListener)) {
+        this.#answer(facts, generation);
+      } else if (byAdminListener) {
+        throw new GatewayError('NOT_FOUND');
+      } else {
+        this.#forward(facts, generation);
+      }
+    } catch (failure) {
+      const request = new GatewayRequest(facts ?? this.#reader.readRefused(arrival, generation));
+      generation.enter(request, generation.finished);
+      this.#boundary.answer(request, failure);
+    }
+  }
+
+  /** An admin route or an endpoint: the gateway answers itself. */
+  #answer(facts: RequestFacts, generation: Generation): void {
+    const request = new GatewayRequest(facts);
+    generation.enter(request, generation.finished);
+    facts.res.setHeader('X-Request-Id', facts.requestId);
+    void this.#run(this.#contexts.create(request), generation.endpoints.handle);
+  }
+
+  #forward(facts: RequestFacts, generation: Generation): void {
+    const { compiled, params, upstreamPath } = findRoute(facts, generation);
+    const exchange = new Exchange(facts, compiled.route, params, upstreamPath + facts.query);
+    generation.enter(exchange, compiled.finished);
+    void this.#run(this.#contexts.create(exchange), compiled.handle);
+  }
+
+  async #run<Context extends GatewayContext | EndpointContext>(
+    ctx: Context,
+    handle: (ctx: Context) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await handle(ctx);
+      writeResponse(ctx);
+    } catch (failure) {
+      this.#boundary.answer(ctx.gateway, failure);
+    }
+  }
+}
+
+/**
+ * The route of a request.
+ *
+ * @throws GatewayError ROUTE_NOT_FOUND, or METHOD_NOT_ALLOWED with the methods that are (RFC 9110 section 15.5.6)
+ */
+export function findRoute(facts: RequestFacts, { router }: Generation): RouteMatch {
+  const { req, path, kind } = facts;
+  const query = { method: req.method ?? '', hostname: hostnameOf(facts.host) ?? '', path, req };
+  const match = router.find(query);
+  if (match === undefined) {
+    const allowed = router.allowedMethods(query);
+    if (allowed.length === 0) throw new GatewayError('ROUTE_NOT_FOUND');
+    throw new GatewayError('METHOD_NOT_ALLOWED', { headers: { Allow: allowed.join(', ') } });
+  }
+  if (match.websocket && kind === 'http') {
+    throw new GatewayError('UPGRADE_REQUIRED', { headers: { Upgrade: 'websocket', Connection: 'Upgrade' } });
+  }
+  return match;
+}

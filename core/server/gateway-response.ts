@@ -1,0 +1,162 @@
+import { ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
+
+/** Fields that the upstream and the gateway may both have something to say about; all others exist once. */
+const ADDITIVE = new Set(['set-cookie', 'vary', 'link', 'server-timing', 'via', 'cache-status', 'warning']);
+
+type FieldValue = number | string | readonly string[];
+
+/**
+ * A server response that keeps its header fields in one flat array of names and values, the form in which the
+ * upstream's head comes and in which Node.js writes it out fastest. It behaves like `ServerResponse` for everybody
+ * who uses the documented methods, Koa and its middleware among them.
+ */
+export class GatewayResponse extends ServerResponse {
+  /** Names and values in turn; a repeated field stands here as often as it is sent. */
+  #fields: string[] = [];
+
+  /**
+   * Takes over the upstream's header fields. What a plugin has set already wins over a field of the same name, but
+   * for fields to which both may add (`Set-Cookie`, `Vary`, ...).
+   *
+   * @param fields names and values in turn; belongs to this response afterwards
+   */
+  adopt(fields: string[]): void {
+    const own = this.#fields;
+    if (own.length === 0) {
+      this.#fields = fields;
+      return;
+    }
+    const before = own.length;
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      const name = fields[i] ?? '';
+      if (indexOf(own, name, before) === -1 || ADDITIVE.has(name.toLowerCase()))
+        own.push(name, fields[i + 1] ?? '');
+    }
+  }
+
+  override setHeader(name: string, value: FieldValue): this {
+    if (this.headersSent) return super.setHeader(name, value);
+    validateHeaderName(name);
+    const fields = this.#fields;
+    const at = indexOf(fields, name, fields.length);
+    if (at !== -1 && !Array.isArray(value) && indexOf(fields, name, fields.length, at + 2) === -1) {
+      const text = String(value);
+      validateHeaderValue(name, text);
+      fields[at] = name;
+      fields[at + 1] = text;
+      return this;
+    }
+    if (at !== -1) this.#remove(name);
+    return this.#append(name, value);
+  }
+
+  override appendHeader(name: string, value: string | readonly string[]): this {
+    if (this.headersSent) return super.appendHeader(name, value);
+    validateHeaderName(name);
+    return this.#append(name, value);
+  }
+
+  override setHeaders(headers: Headers | Map<string, FieldValue>): this {
+    for (const [name, value] of headers) this.setHeader(name, value);
+    return this;
+  }
+
+  override getHeader(name: string): string | string[] | undefined {
+    const fields = this.#fields;
+    const at = indexOf(fields, name, fields.length);
+    if (at === -1) return undefined;
+    let again = indexOf(fields, name, fields.length, at + 2);
+    if (again === -1) return fields[at + 1];
+    const values = [fields[at + 1] ?? ''];
+    for (; again !== -1; again = indexOf(fields, name, fields.length, again + 2))
+      values.push(fields[again + 1] ?? '');
+    return values;
+  }
+
+  override hasHeader(name: string): boolean {
+    return indexOf(this.#fields, name, this.#fields.length) !== -1;
+  }
+
+  override removeHeader(name: string): void {
+    if (this.headersSent) super.removeHeader(name);
+    else this.#remove(name);
+  }
+
+  override getHeaderNames(): string[] {
+    return [...new Set(this.getRawHeaderNames().map((name) => name.toLowerCase()))];
+  }
+
+  // Not in the type declarations of every supported Node.js line, hence no `override`.
+  getRawHeaderNames(): string[] {
+    return this.#fields.filter((_, index) => index % 2 === 0);
+  }
+
+  override getHeaders(): Record<string, string | string[]> {
+    const headers: Record<string, string | string[]> = Object.create(null);
+    for (const name of this.getHeaderNames()) headers[name] = this.getHeader(name) ?? '';
+    return headers;
+  }
+
+  override writeHead(
+    status: number,
+    reasonOrFields?: string | Readonly<Record<string, unknown>> | readonly unknown[],
+    fields?: Readonly<Record<string, unknown>> | readonly unknown[],
+  ): this {
+    const reason = typeof reasonOrFields === 'string' ? reasonOrFields : undefined;
+    this.#merge(typeof reasonOrFields === 'string' ? fields : (reasonOrFields ?? fields));
+    return reason === undefined
+      ? super.writeHead(status, this.#fields)
+      : super.writeHead(status, reason, this.#fields);
+  }
+
+  #merge(fields: Readonly<Record<string, unknown>> | readonly unknown[] | undefined): void {
+    if (fields === undefined) return;
+    const entries = Array.isArray(fields) ? pairs(fields) : Object.entries(fields);
+    for (const [name, value] of entries) {
+      if (value !== undefined) this.setHeader(name, Array.isArray(value) ? value.map(String) : String(value));
+    }
+  }
+
+  #append(name: string, value: FieldValue): this {
+    if (typeof value === 'object') {
+      for (const item of value) {
+        validateHeaderValue(name, item);
+        this.#fields.push(name, item);
+      }
+    } else {
+      const text = String(value);
+      validateHeaderValue(name, text);
+      this.#fields.push(name, text);
+    }
+    return this;
+  }
+
+  #remove(name: string): void {
+    const fields = this.#fields;
+    for (
+      let at = indexOf(fields, name, fields.length);
+      at !== -1;
+      at = indexOf(fields, name, fields.length, at)
+    ) {
+      fields.splice(at, 2);
+    }
+  }
+}
+
+/** Where field `name` stands in `fields` between `from` and `end`, or -1. Names compare without regard to case. */
+function indexOf(fields: readonly string[], name: string, end: number, from = 0): number {
+  const length = name.length;
+  let lower: string | undefined;
+  for (let i = from; i < end; i += 2) {
+    const candidate = fields[i] ?? '';
+    if (candidate.length !== length) continue;
+    if (candidate === name) return i;
+    lower ??= name.toLowerCase();
+    if (candidate.toLowerCase() === lower) return i;
+  }
+  return -1;
+}
+
+function* pairs(flat: readonly unknown[]): Iterable<[string, unknown]> {
+  for (let i = 0; i + 1 < flat.length; i += 2) yield [String(flat[i]), flat[i + 1]];
+}

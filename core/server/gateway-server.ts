@@ -1,0 +1,131 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Clock } from '../clock.js';
+import type { Settings } from '../config/schema.js';
+import { GatewayError } from '../errors.js';
+import { GatewayRequest } from '../exchange.js';
+import type { Generation } from '../generation.js';
+import type { Logger } from '../log/logger.js';
+import { answerClientError } from './client-errors.js';
+import { Dispatcher } from './dispatcher.js';
+import { ErrorBoundary } from './error-boundary.js';
+import { KoaContexts } from './koa-contexts.js';
+import { Listener } from './listeners.js';
+import { type Arrival, RequestReader } from './request-reader.js';
+import { UpgradeDispatcher } from './upgrade-dispatcher.js';
+
+/** What the server works with. */
+export interface GatewayServerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The generation that takes requests now. */
+  readonly generation: () => Generation;
+}
+
+/** The listening side of the gateway: its sockets, and what becomes of whatever comes in by them. */
+export class GatewayServer {
+  readonly #options: GatewayServerOptions;
+  readonly #reader: RequestReader;
+  readonly #boundary: ErrorBoundary;
+  readonly #http: Dispatcher;
+  readonly #upgrades: UpgradeDispatcher;
+  /** The latest response on each HTTP/1 connection; in HTTP/2, requests do not stand behind each other. */
+  readonly #responses = new WeakMap<Socket, ServerResponse>();
+  #main: Listener | undefined;
+  #admin: Listener | undefined;
+  #draining = false;
+
+  constructor(options: GatewayServerOptions) {
+    const { clock, logger } = options;
+    this.#options = options;
+    this.#reader = new RequestReader(clock);
+    this.#boundary = new ErrorBoundary(clock, logger);
+    const contexts = new KoaContexts((request, error) => this.#boundary.answer(request, error));
+    const parts = { reader: this.#reader, boundary: this.#boundary, contexts };
+    this.#http = new Dispatcher(parts);
+    this.#upgrades = new UpgradeDispatcher(parts, this.#http);
+  }
+
+  /**
+   * Opens the sockets.
+   *
+   * @param baseDirectory folder that certificate files are relative to
+   * @throws Error when an address is taken, or a certificate cannot be used; nothing stays open then
+   */
+  async listen(settings: Settings, baseDirectory: string): Promise<void> {
+    const { host, port, tls, limits, admin } = settings;
+    this.#main = this.#attach(new Listener({ host, port, tls, limits, baseDirectory }), false);
+    await this.#main.listen();
+    if (admin.port === undefined) return;
+    const options = { host: admin.host, port: admin.port, tls: undefined, limits, baseDirectory };
+    this.#admin = this.#attach(new Listener(options), true);
+    try {
+      await this.#admin.listen();
+    } catch (error) {
+      this.#main.stopAccepting();
+      throw error;
+    }
+  }
+
+  /** Where clients are served. */
+  address(): AddressInfo {
+    if (this.#main === undefined) throw new Error('The gateway has not been started');
+    return this.#main.address();
+  }
+
+  /** Where administrators are served, if on a listener of their own. */
+  adminAddress(): AddressInfo | undefined {
+    return this.#admin?.address();
+  }
+
+  /** Takes renewed certificates into use. */
+  renewTls(settings: Settings): void {
+    this.#main?.renewTls(settings.tls);
+  }
+
+  /** Takes no new connections any more; those that are open end with the response that is under way. */
+  drain(): void {
+    this.#draining = true;
+    this.#main?.stopAccepting();
+    this.#admin?.stopAccepting();
+  }
+
+  /** Ends whatever is still open. */
+  destroy(): void {
+    this.#main?.destroy();
+    this.#admin?.destroy();
+  }
+
+  #attach(listener: Listener, byAdminListener: boolean): Listener {
+    const { generation, clock } = this.#options;
+    const dispatch = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
+      // A response that ends its connection makes what was pipelined behind it void (RFC 9112 section 9.6).
+      if (this.#responses.get(req.socket)?.shouldKeepAlive === false) return;
+      this.#responses.set(req.socket, res);
+      if (this.#draining) res.shouldKeepAlive = false;
+      this.#http.dispatch({ req, res, kind: 'http', expectsContinue }, generation(), byAdminListener);
+    };
+    const onClientError = (error: Error, socket: Socket) => {
+      const response = this.#responses.get(socket);
+      answerClientError({ error, socket, response, requestId: this.#reader.requestId() }, clock);
+    };
+    listener.attach({
+      request: (req, res) => dispatch(req, res, false),
+      checkContinue: (req, res) => dispatch(req, res, true),
+      checkExpectation: (req, res) =>
+        this.#refuse({ req, res, kind: 'http', expectsContinue: false }, new GatewayError('EXPECTATION_FAILED')),
+      upgrade: (req, socket, head) => this.#upgrades.dispatch(req, socket, head, generation()),
+      // RFC 9110 section 9.3.6: this is no forward proxy.
+      connect: (_req, socket) => onClientError(new Error('CONNECT'), socket),
+      clientError: onClientError,
+    });
+    return listener;
+  }
+
+  #refuse(arrival: Arrival, error: GatewayError): void {
+    const generation = this.#options.generation();
+    const request = new GatewayRequest(this.#reader.readRefused(arrival, generation));
+    generation.enter(request, generation.finished);
+    this.#boundary.answer(request, error);
+  }
+}

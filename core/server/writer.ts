@@ -1,0 +1,178 @@
+import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import type { Clock } from '../clock.js';
+import { GatewayError } from '../errors.js';
+import { Exchange } from '../exchange.js';
+import type { EndpointContext, GatewayContext } from '../plugin.js';
+import type { BodySink, UpstreamResponse } from '../proxy/upstream-response.js';
+import { breakOff } from './break-off.js';
+import { GatewayResponse } from './gateway-response.js';
+
+/** Bodies up to this many bytes that are complete go out with their head in one string, which is one system call. */
+const MOST_IN_ONE_WRITE = 16 * 1024;
+
+/** Statuses without a body: RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. */
+const BODILESS = new Set([204, 205, 304]);
+
+/** Puts upstream heads into responses. */
+export class HeadReceiver {
+  readonly #clock: Clock;
+  #at = -1;
+  #timestamp = '';
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Makes the upstream's head the response's, with the gateway's own fields; the body is there from now on. */
+  receive(ctx: GatewayContext, response: UpstreamResponse): void {
+    const { gateway: exchange, res } = ctx;
+    ctx.status = response.status;
+    if (response.statusText !== '' && ctx.req.httpVersionMajor < 2) res.statusMessage = response.statusText;
+    const fields = response.headers;
+    fields.push(
+      'X-Gateway-Service',
+      exchange.route.service.name,
+      'X-Gateway-Timestamp',
+      this.#now(),
+      'X-Request-Id',
+      exchange.requestId,
+    );
+    // The rest of a body that is still coming in would be taken for the next request.
+    if (exchange.hasBody && !exchange.req.complete) res.shouldKeepAlive = false;
+    if (res instanceof GatewayResponse) res.adopt(fields);
+    else appendAll(res, fields);
+    exchange.bodySource = 'upstream';
+  }
+
+  /** One text per millisecond: under load many responses share it. */
+  #now(): string {
+    const now = this.#clock.now();
+    if (now !== this.#at) {
+      this.#at = now;
+      this.#timestamp = new Date(now).toISOString();
+    }
+    return this.#timestamp;
+  }
+}
+
+function appendAll(res: ServerResponse, fields: readonly string[]): void {
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    const before = res.getHeader(name);
+    const value = fields[i + 1] ?? '';
+    res.setHeader(name, before === undefined ? value : [...[before].flat().map(String), value]);
+  }
+}
+
+/**
+ * Writes the response that the onion left behind.
+ *
+ * @throws GatewayError NOT_FOUND when nobody answered
+ */
+export function writeResponse(ctx: GatewayContext | EndpointContext): void {
+  const { gateway, res } = ctx;
+  if (ctx.respond === false || res.writableEnded || res.destroyed) return;
+  if (gateway.bodySource === 'upstream' && gateway instanceof Exchange) {
+    const { upstream, bodyStream } = gateway;
+    if (upstream !== undefined && !bodyStream?.attached) {
+      writeUpstreamBody(gateway, upstream, res);
+      return;
+    }
+  }
+  if (gateway.bodySource === 'none' && res.statusCode === 404) throw new GatewayError('NOT_FOUND');
+  writePluginBody(ctx);
+}
+
+/** Passes the upstream's body on, chunk by chunk; no stream in between. */
+function writeUpstreamBody(exchange: Exchange, upstream: UpstreamResponse, res: ServerResponse): void {
+  if (upstream.error) {
+    breakOff(res, upstream.error);
+  } else if (
+    upstream.complete &&
+    upstream.trailers === undefined &&
+    upstream.waitingBytes <= MOST_IN_ONE_WRITE
+  ) {
+    const { waiting } = upstream;
+    const [first] = waiting;
+    if (first === undefined || exchange.req.method === 'HEAD') res.end();
+    else if (waiting.length === 1) res.end(first.toString('latin1'), 'latin1');
+    else res.end(Buffer.concat(waiting).toString('latin1'), 'latin1');
+  } else {
+    upstream.attach(new ResponseSink(upstream, res));
+  }
+}
+
+/** Writes an upstream's body to a client, with back pressure both ways. */
+class ResponseSink implements BodySink {
+  readonly #res: ServerResponse;
+
+  constructor(upstream: UpstreamResponse, res: ServerResponse) {
+    this.#res = res;
+    res.on('drain', () => upstream.resume());
+    // The head goes out at once: a stream of events may have nothing more to say for a long time.
+    res.writeHead(res.statusCode);
+    if (upstream.waitingBytes === 0 && !upstream.complete) res.flushHeaders();
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#res.write(chunk);
+  }
+
+  end(trailers: string[] | undefined): void {
+    if (trailers !== undefined && this.#res.chunkedEncoding) this.#res.addTrailers(pairs(trailers));
+    this.#res.end();
+  }
+
+  fail(error: Error): void {
+    breakOff(this.#res, error);
+  }
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const result: [string, string][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) result.push([flat[i] ?? '', flat[i + 1] ?? '']);
+  return result;
+}
+
+/** Writes a body that a plugin set, as Koa would. */
+function writePluginBody(ctx: GatewayContext | EndpointContext): void {
+  const { res, status } = ctx;
+  if (BODILESS.has(status)) {
+    ctx.remove('Content-Type');
+    ctx.remove('Content-Length');
+    ctx.remove('Transfer-Encoding');
+    res.end();
+    return;
+  }
+  const body: unknown = ctx.body;
+  if (ctx.method === 'HEAD') {
+    const { length } = ctx.response;
+    if (!res.headersSent && length !== undefined && !res.hasHeader('Content-Length')) ctx.length = length;
+    res.end();
+    if (body instanceof Readable) body.destroy();
+  } else if (body === null || body === undefined) {
+    if (!res.headersSent) ctx.length = 0;
+    res.end();
+  } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
+    res.end(body);
+  } else if (body instanceof Readable) {
+    pipe(body, res);
+  } else if (body instanceof Blob) {
+    pipe(Readable.from(body.stream()), res);
+  } else if (body instanceof ReadableStream) {
+    pipe(Readable.from(body), res);
+  } else if (body instanceof Response) {
+    pipe(Readable.from(body.body ?? []), res);
+  } else {
+    const json = JSON.stringify(body);
+    if (!res.headersSent) ctx.length = Buffer.byteLength(json);
+    res.end(json);
+  }
+}
+
+function pipe(body: Readable, res: ServerResponse): void {
+  body.once('error', (error) => breakOff(res, error));
+  res.once('close', () => body.destroy());
+  body.pipe(res);
+}
