@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { GatewayError } from './errors.js';
 import type { Consumer, Route } from './plugin.js';
 import type { BodyStream } from './proxy/body-stream.js';
+import { bodyReaderOf, declaredLength, tighter } from './proxy/buffered-body.js';
 import type { Peer } from './proxy/peers.js';
 import type { UpstreamResponse } from './proxy/upstream-response.js';
 import type { Target } from './services/target.js';
@@ -122,6 +124,11 @@ export class Exchange extends GatewayRequest {
   upstream: UpstreamResponse | undefined;
   /** The upstream's body as a stream, once a plugin has asked for `ctx.body`. */
   bodyStream: BodyStream | undefined;
+  /** The request body in full, once a plugin has read or replaced it; the upstream gets these bytes. */
+  body: Buffer | undefined;
+  /** Most bytes that a streamed request body may have, or 0; see {@link limitBody}. */
+  bodyLimit: number;
+  #reading: Promise<Buffer> | undefined;
   #upstreamHeaders: Map<string, string | undefined> | undefined;
 
   constructor(
@@ -139,6 +146,9 @@ export class Exchange extends GatewayRequest {
     this.headAt = 0;
     this.upstream = undefined;
     this.bodyStream = undefined;
+    this.body = undefined;
+    this.bodyLimit = 0;
+    this.#reading = undefined;
     this.#upstreamHeaders = undefined;
   }
 
@@ -170,4 +180,47 @@ export class Exchange extends GatewayRequest {
   get upstreamHeaders(): ReadonlyMap<string, string | undefined> | undefined {
     return this.#upstreamHeaders;
   }
+
+  /**
+   * The request body in full. It is read from the client once, however often it is asked for, and the upstream gets
+   * these very bytes, with their length. Empty where the request has no body.
+   *
+   * @param limit most bytes that it may have, or 0 for the gateway's own limit only; nothing is read of a body that
+   *   is declared to be larger
+   * @throws GatewayError PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT or CLIENT_CLOSED_REQUEST
+   */
+  async readBody(limit: number): Promise<Buffer> {
+    if (this.body === undefined) {
+      if (!this.hasBody) return Buffer.alloc(0);
+      this.#reading ??= bodyReaderOf(this.route).read(this, limit);
+      this.body = await this.#reading;
+    }
+    if (limit !== 0 && this.body.length > limit) throw new GatewayError('PAYLOAD_TOO_LARGE');
+    return this.body;
+  }
+
+  /**
+   * Sends the upstream other bytes than the client's. Fields that vouch for the client's bytes (RFC 9530, RFC 1864)
+   * are kept from it; those that describe them, such as `Content-Encoding`, are the caller's to set.
+   *
+   * @throws Error when the client's own body has not been read: it would be left on the connection
+   */
+  replaceBody(body: Buffer): void {
+    if (this.hasBody && this.body === undefined) throw new Error('Read the body before you replace it');
+    this.body = body;
+    for (const name of DIGESTS) this.removeUpstreamHeader(name);
+  }
+
+  /**
+   * Ends the request with PAYLOAD_TOO_LARGE as soon as its body has more bytes, for plugins that let it stream.
+   *
+   * @param limit in bytes, from 1; of several limits the smallest holds
+   * @throws GatewayError PAYLOAD_TOO_LARGE at once where the body is declared to be larger
+   */
+  limitBody(limit: number): void {
+    this.bodyLimit = tighter(this.bodyLimit, limit);
+    if (declaredLength(this) > this.bodyLimit) throw new GatewayError('PAYLOAD_TOO_LARGE');
+  }
 }
+
+const DIGESTS = ['content-digest', 'repr-digest', 'digest', 'content-md5'];

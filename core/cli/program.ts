@@ -1,0 +1,58 @@
+import { Command, CommanderError } from 'commander';
+import { ConfigurationError } from '../config/mistakes.js';
+import type { PluginCatalogue } from '../plugin.js';
+import { gatewayVersion } from '../version.js';
+import { check } from './check.js';
+import { listPlugins } from './plugins.js';
+import { listRoutes } from './routes.js';
+import { start } from './start.js';
+
+/** The exit code for a configuration that cannot be used, or a command line that makes no sense. */
+const EXIT_INVALID = 2;
+
+/** What every command is given. */
+export interface CommandContext {
+  /** The configuration file that was named, if one was. */
+  readonly file: string | undefined;
+  readonly catalogue: PluginCatalogue;
+  /** Writes a line to standard output. */
+  readonly print: (line: string) => void;
+}
+
+/**
+ * Runs the command line.
+ *
+ * @returns the exit code: 0 for success, 2 for an unusable configuration or command line, 1 for any other failure
+ */
+export async function runCli(argv: readonly string[], catalogue: PluginCatalogue): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('gateway')
+    .description('The front door of a microservice system.')
+    .version(gatewayVersion())
+    .exitOverride();
+  const command = (name: string, description: string, run: (context: CommandContext) => Promise<number>) => {
+    program
+      .command(name)
+      .description(description)
+      .option('-c, --config <file>', 'configuration file; searched for in the working directory without it')
+      .action(async ({ config }: { config?: string }) => {
+        exitCode = await run({ file: config, catalogue, print: (line) => process.stdout.write(`${line}\n`) });
+      });
+  };
+  command('start', 'run the gateway', start);
+  command('check', 'check the configuration and print what would run', check);
+  command('routes', 'list the routes and the plugins that each one passes', listRoutes);
+  command('plugins', 'list the plugins: those configured, and those available', listPlugins);
+  try {
+    await program.parseAsync([...argv]);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_INVALID;
+    if (error instanceof ConfigurationError) {
+      process.stderr.write(`The configuration cannot be used:\n${error.message}\n`);
+      return EXIT_INVALID;
+    }
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}

@@ -1,0 +1,322 @@
+import type { AddressInfo } from 'node:net';
+import { Registry } from 'prom-client';
+import type { DependencyContainer } from 'tsyringe';
+import { createEndpoints } from './admin/create-endpoints.js';
+import { type Clock, systemClock } from './clock.js';
+import type { LoadedConfiguration } from './config/load.js';
+import { createRootContainer } from './container.js';
+import { createServices, type Services } from './create-services.js';
+import { GatewayEvents } from './events.js';
+import { Generation } from './generation.js';
+import { HookRunner } from './hooks.js';
+import { KeptState } from './kept-state.js';
+import { loadPlugins } from './loader/load.js';
+import { type Logger, silentLogger } from './log/logger.js';
+import type { PluginCatalogue } from './plugin.js';
+import { checkReloadable } from './reloadable.js';
+import { GatewayServer } from './server/gateway-server.js';
+import { HeadReceiver } from './server/writer.js';
+import type { PreparedServices, ServiceRegistry } from './services/registry.js';
+import { CLOCK, DATA_DIRECTORY, EVENTS, KEPT_STATE, METRICS, SERVICES } from './tokens.js';
+import { gatewayVersion } from './version.js';
+
+/** What a gateway is made with, beside its configuration. */
+export interface GatewayParts {
+  /** The plugins that can be named without a path. */
+  readonly catalogue: PluginCatalogue;
+  readonly clock?: Clock;
+  /** Nothing is logged without one. */
+  readonly logger?: Logger;
+}
+
+type State = 'new' | 'running' | 'draining' | 'stopped';
+
+/**
+ * The gateway: one listening server, and the generation of configuration and plugins that serves its requests. A reload
+ * makes a new generation beside the old one and swaps them; what must survive that lives here.
+ */
+export class Gateway {
+  readonly #catalogue: PluginCatalogue;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #events = new GatewayEvents();
+  readonly #kept = new KeptState();
+  readonly #container: DependencyContainer = createRootContainer();
+  readonly #services: Services;
+  readonly #server: GatewayServer;
+  readonly #heads: HeadReceiver;
+  readonly #version = gatewayVersion();
+  #configuration: LoadedConfiguration;
+  #generation: Generation | undefined;
+  #generations = 0;
+  #state: State = 'new';
+  #startedAt = 0;
+  /** The newest of the changes of state, which wait for each other. */
+  #queue: Promise<unknown> = Promise.resolve();
+  readonly #retiring = new Set<Promise<void>>();
+
+  constructor(configuration: LoadedConfiguration, parts: GatewayParts) {
+    this.#configuration = configuration;
+    this.#catalogue = parts.catalogue;
+    this.#clock = parts.clock ?? systemClock;
+    this.#logger = parts.logger ?? silentLogger;
+    this.#heads = new HeadReceiver(this.#clock);
+    const shared = { clock: this.#clock, events: this.#events, logger: this.#logger };
+    this.#services = createServices(configuration.settings, shared);
+    this.#server = new GatewayServer({ ...shared, generation: () => this.#current() });
+    this.#container.register(CLOCK, { useValue: this.#clock });
+    this.#container.register(METRICS, { useValue: new Registry() });
+    this.#container.register(SERVICES, { useValue: this.#services.registry });
+    this.#container.register(EVENTS, { useValue: this.#events });
+    this.#container.register(KEPT_STATE, { useValue: this.#kept });
+    this.#container.register(DATA_DIRECTORY, { useValue: configuration.settings.dataDirectory });
+  }
+
+  /** What the gateway announces. */
+  get events(): GatewayEvents {
+    return this.#events;
+  }
+
+  get services(): ServiceRegistry {
+    return this.#services.registry;
+  }
+
+  /** The generation that serves requests now; undefined before the start. */
+  get generation(): Generation | undefined {
+    return this.#generation;
+  }
+
+  /** Where clients are served. */
+  address(): AddressInfo {
+    return this.#server.address();
+  }
+
+  /** Where administrators are served, if on a listener of their own. */
+  adminAddress(): AddressInfo | undefined {
+    return this.#server.adminAddress();
+  }
+
+  /**
+   * Loads the plugins, starts them, and listens.
+   *
+   * @throws ConfigurationError with every mistake; whatever a plugin's `onStart` throws; an error of the listening
+   *   socket. What had been started is stopped again.
+   */
+  start(): Promise<void> {
+    return this.#enqueue(async () => {
+      if (this.#state !== 'new') throw new Error('A gateway is started once; make a new one');
+      const { settings, baseDirectory, warnings } = this.#configuration;
+      for (const warning of warnings) this.#logger.warn({}, warning);
+      await this.#services.registry.load();
+      const next = await this.#build(this.#configuration);
+      try {
+        this.#swap(next);
+        await this.#server.listen(settings, baseDirectory);
+      } catch (error) {
+        this.#state = 'stopped';
+        await next.generation.hooks.stop();
+        await this.#release();
+        throw error;
+      }
+      this.#startedAt = this.#clock.monotonic();
+      this.#state = 'running';
+      this.#events.on('service.change', this.#onServiceChange);
+      const { address, port } = this.address();
+      this.#logger.info({ address, port, version: this.#version }, 'The gateway is listening');
+      await next.generation.hooks.ready();
+    });
+  }
+
+  /**
+   * Takes a new configuration into use without losing a request or a connection. Requests under way end in the
+   * generation that they began in.
+   *
+   * @throws ConfigurationError, or whatever kept the new generation from starting; the old one stays in use then
+   */
+  reload(configuration: LoadedConfiguration): Promise<void> {
+    return this.#enqueue(async () => {
+      if (this.#state !== 'running') throw new Error('Only a running gateway can be reloaded');
+      let next: Candidate;
+      try {
+        checkReloadable(this.#configuration, configuration);
+        next = await this.#build(configuration);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#logger.error(
+          { err: error },
+          'The reload was refused; the configuration before it stays in use',
+        );
+        this.#events.emit('reload', { generation: this.#current().number, ok: false, reason });
+        throw error;
+      }
+      for (const warning of configuration.warnings) this.#logger.warn({}, warning);
+      const previous = this.#current();
+      this.#configuration = configuration;
+      this.#swap(next);
+      this.#server.renewTls(configuration.settings);
+      this.#logger.info({ generation: next.generation.number }, 'The configuration was reloaded');
+      this.#events.emit('reload', { generation: next.generation.number, ok: true });
+      await next.generation.hooks.ready();
+      this.#retire(previous);
+    });
+  }
+
+  /**
+   * Stops in good order: no new connections, requests under way get `shutdown.drainTimeout` to end, then the hooks in
+   * reverse. Harmless on a gateway that is not running.
+   */
+  stop(): Promise<void> {
+    return this.#enqueue(async () => {
+      if (this.#state !== 'running') return;
+      this.#state = 'draining';
+      this.#events.off('service.change', this.#onServiceChange);
+      this.#server.drain();
+      this.#retire(this.#current());
+      await Promise.all(this.#retiring);
+      this.#server.destroy();
+      await this.#release();
+      this.#state = 'stopped';
+      this.#logger.info({}, 'The gateway has stopped');
+    });
+  }
+
+  /**
+   * Builds the generation of a gateway that is not to be started, for `look` to look at.
+   *
+   * @throws ConfigurationError with every mistake
+   */
+  dryRun<T>(look: (generation: Generation) => T): Promise<T> {
+    return this.#enqueue(async () => {
+      if (this.#state !== 'new') throw new Error('A dry run is for a gateway that was not started');
+      try {
+        await this.#services.registry.load();
+        const { generation, prepared } = await this.#build(this.#configuration, false);
+        const result = look(generation);
+        this.#services.registry.discard(prepared);
+        return result;
+      } finally {
+        this.#state = 'stopped';
+        await this.#release();
+      }
+    });
+  }
+
+  /** Constructs a generation beside the one in use, and starts it. */
+  async #build(configuration: LoadedConfiguration, start = true): Promise<Candidate> {
+    const { settings } = configuration;
+    const number = ++this.#generations;
+    this.#kept.begin(number);
+    const { registry } = this.#services;
+    const prepared = registry.prepare(
+      settings.services,
+      configuration.usesDefaults ? 'default' : 'configuration',
+    );
+    let hooks: HookRunner | undefined;
+    try {
+      const plugins = await loadPlugins({
+        entries: settings.plugins,
+        baseDirectory: configuration.baseDirectory,
+        mistakes: configuration.mistakes,
+        catalogue: this.#catalogue,
+        container: this.#container,
+        logger: this.#logger,
+      });
+      hooks = new HookRunner(plugins, this.#clock, this.#logger, settings.shutdown.hookTimeout);
+      const generation = new Generation({
+        number,
+        settings,
+        plugins,
+        services: prepared.services,
+        clock: this.#clock,
+        heads: this.#heads,
+        hooks,
+        endpoints: (made) => createEndpoints(made, this.#endpointParts()),
+      });
+      if (start) await hooks.start();
+      return { generation, prepared };
+    } catch (error) {
+      await hooks?.stop();
+      registry.discard(prepared);
+      throw error;
+    }
+  }
+
+  /** From here on, requests go to the new generation. */
+  #swap({ generation, prepared }: Candidate): void {
+    this.#generation = generation;
+    this.#services.registry.commit(prepared);
+  }
+
+  /** Lets a generation that gets no more requests come to its end, in the background. */
+  #retire(generation: Generation): void {
+    const end = async () => {
+      const { hooks, settings } = generation;
+      await hooks.drain();
+      await this.#atMost(generation.idle(), settings.shutdown.drainTimeout);
+      if (generation.active > 0) this.#logger.warn({ active: generation.active }, 'Requests were cut off');
+      await hooks.stop();
+      this.#kept.sweep(this.#current().number);
+    };
+    const retiring = end().finally(() => this.#retiring.delete(retiring));
+    this.#retiring.add(retiring);
+  }
+
+  async #release(): Promise<void> {
+    this.#kept.clear();
+    await this.#services.registry.stop();
+    await this.#services.pools.closeAll();
+    await this.#container.dispose();
+  }
+
+  readonly #onServiceChange = ({
+    service: name,
+    change,
+  }: {
+    service: string;
+    change: 'added' | 'updated' | 'removed';
+  }) => {
+    const generation = this.#current();
+    const service = this.#services.registry.get(name);
+    if (service === undefined) generation.router.removeService(name);
+    // A commit announces what the new generation has compiled already.
+    else if (generation.router.serviceOf(name) !== service) generation.setService(service);
+    void generation.hooks.serviceChange({ service: name, change });
+  };
+
+  #endpointParts() {
+    return {
+      version: this.#version,
+      registry: this.#services.registry,
+      catalogueNames: Object.keys(this.#catalogue),
+      now: () => this.#clock.now(),
+      uptime: () => this.#clock.monotonic() - this.#startedAt,
+      state: () => this.#state,
+    };
+  }
+
+  #current(): Generation {
+    if (this.#generation === undefined) throw new Error('The gateway has not been started');
+    return this.#generation;
+  }
+
+  #enqueue<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(change);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  async #atMost(work: Promise<void>, limit: number): Promise<void> {
+    let stopWaiting = () => {};
+    const tooLong = new Promise<void>((resolve) => {
+      stopWaiting = resolve;
+    });
+    const timer = this.#clock.setTimeout(stopWaiting, limit);
+    await Promise.race([work, tooLong]);
+    timer.cancel();
+  }
+}
+
+interface Candidate {
+  readonly generation: Generation;
+  readonly prepared: PreparedServices;
+}

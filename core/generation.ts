@@ -1,0 +1,140 @@
+import type { Socket } from 'node:net';
+import type { Endpoints } from './admin/endpoints.js';
+import type { Clock } from './clock.js';
+import type { Settings } from './config/schema.js';
+import { Exchange, type GatewayRequest } from './exchange.js';
+import type { HookRunner } from './hooks.js';
+import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
+import { type CompiledRoute, compileRoute, type FinishedListener, finishedListener } from './pipeline.js';
+import type { Route } from './plugin.js';
+import { Peers } from './proxy/peers.js';
+import { RequestHeadWriter } from './proxy/request-head.js';
+import { SlowBodyGuard } from './proxy/slow-body-guard.js';
+import { ProxyStage } from './proxy/stage.js';
+import { Router } from './routing/router.js';
+import type { HeadReceiver } from './server/writer.js';
+import type { Service } from './services/service.js';
+
+/** What a generation is built from. */
+export interface GenerationInit {
+  /** 1 for the first; one more with each reload. */
+  readonly number: number;
+  readonly settings: Settings;
+  readonly plugins: readonly LoadedPlugin[];
+  readonly services: ReadonlyMap<string, Service>;
+  readonly clock: Clock;
+  readonly heads: HeadReceiver;
+  readonly hooks: HookRunner;
+  /** Builds the gateway's own routes and those of the plugins. */
+  readonly endpoints: (generation: Generation) => Endpoints;
+}
+
+/**
+ * One loaded configuration at work: its routes with their onions, and its plugin instances. Immutable but for the
+ * built-in routes of services that come and go at run time; a reload makes the next one.
+ */
+export class Generation {
+  readonly number: number;
+  readonly settings: Settings;
+  readonly plugins: readonly LoadedPlugin[];
+  readonly peers: Peers;
+  readonly router = new Router();
+  readonly endpoints: Endpoints;
+  /** Learn of requests that belong to no route. */
+  readonly finished: readonly FinishedListener[];
+  readonly hooks: HookRunner;
+  readonly #stage: ProxyStage;
+  readonly #heads: HeadReceiver;
+  #active = 0;
+  #onIdle: (() => void) | undefined;
+
+  /** @throws ConfigurationError when overridden options are invalid; whatever a plugin throws while it is built */
+  constructor(init: GenerationInit) {
+    const { settings, clock } = init;
+    this.number = init.number;
+    this.settings = settings;
+    this.plugins = init.plugins;
+    this.hooks = init.hooks;
+    this.#heads = init.heads;
+    this.peers = new Peers(settings.trustedProxies);
+    this.finished = init.plugins.map(finishedListener).filter((listener) => listener !== undefined);
+    const { bodyTimeout, bodyMinRate, body } = settings.limits;
+    this.#stage = new ProxyStage({
+      clock,
+      head: new RequestHeadWriter({ via: settings.via }),
+      slowBodies: new SlowBodyGuard(clock, { pause: bodyTimeout, minRate: bodyMinRate }),
+      maxBody: body,
+    });
+    for (const service of init.services.values()) this.setService(service);
+    for (const [index, route] of settings.routes.entries()) {
+      const service = init.services.get(route.service);
+      if (service === undefined)
+        throw new Error(`routes[${index}].service: there is no service '${route.service}'`);
+      const { id, match } = route;
+      const compiled = this.#compile({ id, service, pattern: match.path, methods: match.methods }, [
+        { plugins: route.plugins, path: ['routes', index, 'plugins'] },
+      ]);
+      this.router.addRoute(compiled, route);
+    }
+    this.endpoints = init.endpoints(this);
+  }
+
+  /** Requests under way. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /**
+   * Compiles the built-in route of a service, without effect.
+   *
+   * @throws ConfigurationError when its overrides of plugin options are invalid
+   */
+  compileService(service: Service): CompiledRoute {
+    return this.#compile(
+      { id: service.name, service, pattern: `/api/v1/${service.name}/**`, methods: undefined },
+      [],
+    );
+  }
+
+  /** Adds or replaces the built-in route of a service. */
+  setService(service: Service): void {
+    this.router.setService(this.compileService(service));
+  }
+
+  /**
+   * Takes a request in: it counts as under way until its response is written or its connection gone, which ends what
+   * is left of it upstream.
+   *
+   * @param socket of an upgrade, where no response says when it is over
+   */
+  enter(request: GatewayRequest, listeners: readonly FinishedListener[], socket?: Socket): void {
+    this.#active++;
+    const leave = () => {
+      if (request instanceof Exchange) request.upstream?.abandon();
+      request.finish();
+      for (const listener of listeners) listener(request);
+      this.#active--;
+      if (this.#active === 0) this.#onIdle?.();
+    };
+    (socket ?? request.res).once('close', leave);
+  }
+
+  /** Waits until no request is under way; resolves at once when there is none. */
+  idle(): Promise<void> {
+    if (this.#active === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  #compile(route: Omit<Route, 'plugins'>, own: readonly PluginOverrides[]): CompiledRoute {
+    const { service } = route;
+    const overrides = [
+      { plugins: service.settings.plugins, path: ['services', service.name, 'plugins'] },
+      ...own,
+    ];
+    return compileRoute(route, this.plugins, overrides, this.#stage, (ctx, response) =>
+      this.#heads.receive(ctx, response),
+    );
+  }
+}
