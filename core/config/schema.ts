@@ -305,6 +305,12 @@ export const SettingsSchema = Type.Object(
           default: '16kb',
           description: 'Largest request head in all; a larger one gets 431.',
         }),
+        headerFields: Type.Integer({
+          minimum: 10,
+          maximum: 10_000,
+          default: 200,
+          description: 'Most header fields of a request; more get 431.',
+        }),
         body: Size({
           default: 0,
           description: 'Largest request body; a larger one gets 413. 0 for no limit.',
