@@ -230,7 +230,7 @@ export class Gateway {
         clock: this.#clock,
         heads: this.#heads,
         hooks,
-        endpoints: (made) => createEndpoints(made, this.#endpointParts()),
+        endpoints: (made) => createEndpoints(made, this.#endpointParts(configuration)),
       });
       if (start) await hooks.start();
       return { generation, prepared };
@@ -283,11 +283,12 @@ export class Gateway {
     void generation.hooks.serviceChange({ service: name, change });
   };
 
-  #endpointParts() {
+  #endpointParts({ baseDirectory }: LoadedConfiguration) {
     return {
       version: this.#version,
       registry: this.#services.registry,
       catalogueNames: Object.keys(this.#catalogue),
+      baseDirectory,
       now: () => this.#clock.now(),
       uptime: () => this.#clock.monotonic() - this.#startedAt,
       state: () => this.#state,

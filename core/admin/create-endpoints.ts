@@ -1,6 +1,8 @@
+import { ConfigurationError, type Mistake } from '../config/mistakes.js';
 import { parseSettings } from '../config/parse.js';
 import type { ServiceSettings } from '../config/schema.js';
 import type { Generation } from '../generation.js';
+import type { LoadedPlugin } from '../loader/loaded-plugin.js';
 import type { ServiceRegistry } from '../services/registry.js';
 import { Endpoints } from './endpoints.js';
 import { AdminGuard } from './guard.js';
@@ -15,6 +17,8 @@ export interface EndpointParts {
   readonly version: string;
   readonly registry: ServiceRegistry;
   readonly catalogueNames: readonly string[];
+  /** The folder of the configuration file. */
+  readonly baseDirectory: string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Milliseconds since the start. */
@@ -54,7 +58,7 @@ export function createEndpoints(generation: Generation, parts: EndpointParts): E
       });
       mountServiceRoutes(admin, {
         registry,
-        parse: (name, declaration) => parseService(name, declaration, generation, parts.catalogueNames),
+        parse: (name, declaration) => parseService(name, declaration, generation, parts),
       });
       mountInspectionRoutes(admin, { version, router, plugins });
       mountOpenApiRoute(admin, version);
@@ -62,22 +66,43 @@ export function createEndpoints(generation: Generation, parts: EndpointParts): E
   });
 }
 
-/** Checks one service as if it stood in a configuration with this generation's plugins. Variables mean nothing in it. */
+/**
+ * Checks one service as if it stood in a configuration with this generation's plugins. Variables mean nothing in it.
+ *
+ * @throws ConfigurationError with everything that is wrong
+ */
 function parseService(
   name: string,
   declaration: unknown,
   { settings, plugins }: Generation,
-  catalogueNames: readonly string[],
+  { catalogueNames, baseDirectory }: EndpointParts,
 ): ServiceSettings {
-  const raw = {
-    services: { [name]: declaration },
-    plugins: settings.plugins.map(({ use, id }) => ({ use, id })),
-  };
-  const parsed = parseSettings(raw, { source: 'the request', baseDirectory: '.', env: {}, catalogueNames });
+  // The ids stand for the plugins, which are loaded: where they came from is not to be looked up again.
+  const ids = settings.plugins.map(({ id }) => id);
+  const raw = { services: { [name]: declaration }, plugins: ids };
+  const parsed = parseSettings(raw, {
+    source: 'the request',
+    baseDirectory,
+    env: {},
+    catalogueNames: [...catalogueNames, ...ids],
+  });
   const service = parsed.settings.services[name];
   if (service === undefined) throw new Error(`The service ${name} got lost on its way through the parser`);
-  for (const plugin of plugins) {
-    plugin.optionsFor([{ plugins: service.plugins, path: ['services', name, 'plugins'] }]);
-  }
+  const mistakes = plugins.flatMap((plugin) => overrideMistakes(plugin, name, service));
+  if (mistakes.length > 0) throw new ConfigurationError(mistakes);
   return service;
+}
+
+function overrideMistakes(
+  plugin: LoadedPlugin,
+  name: string,
+  { plugins }: ServiceSettings,
+): readonly Mistake[] {
+  try {
+    plugin.optionsFor([{ plugins, path: ['services', name, 'plugins'] }]);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.mistakes;
+    throw error;
+  }
 }

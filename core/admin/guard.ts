@@ -6,10 +6,17 @@ import { hostnameOf } from '../routing/hosts.js';
 /** Fields that only a proxy adds: their sender is not the one at the other end of the connection. */
 const FORWARDING_FIELDS = [
   'forwarded',
+  'x-forwarded',
   'x-forwarded-for',
   'x-forwarded-host',
+  'x-forwarded-port',
   'x-forwarded-proto',
+  'x-forwarded-server',
   'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
   'via',
 ];
 /** Names that reach this machine and nothing else. */

@@ -1,4 +1,3 @@
-import type { TSchema } from 'typebox';
 import { looksSecret } from '../config/mistakes.js';
 import { isRecord } from '../config/paths.js';
 import type { LoadedPlugin } from '../loader/loaded-plugin.js';
@@ -41,27 +40,51 @@ export function describePlugin(plugin: LoadedPlugin, gatewayVersion: string) {
     use: entry.use,
     version: definition.version ?? gatewayVersion,
     summary: definition.summary,
-    options: masked(plugin.options, definition.options),
+    options: masked(plugin.options, [definition.options]),
   };
 }
 
 const MASK = '***';
 
-/** A copy of options without secrets: what the schema marks as one, and what has the name of one. */
-function masked(value: unknown, schema: TSchema | undefined): unknown {
-  if (schema !== undefined && 'secret' in schema && schema.secret === true) return MASK;
-  if (Array.isArray(value)) return value.map((item) => masked(item, schemaAt(schema, 'items')));
+/**
+ * A copy of options without secrets: what the schema marks as one, what stands under the name of one, and passwords in
+ * URLs.
+ *
+ * @param hidden whether it stands below something that has the name of a secret
+ */
+function masked(value: unknown, schemas: readonly unknown[], hidden = false): unknown {
+  const variants = schemas.flatMap(variantsOf);
+  if (variants.some((schema) => at(schema, 'secret') === true)) return MASK;
+  if (typeof value === 'string') return hidden ? MASK : value.replace(/\/\/[^/?#]*@/g, `//${MASK}@`);
+  if (Array.isArray(value)) {
+    const items = variants.map((schema) => at(schema, 'items'));
+    return value.map((item) => masked(item, items, hidden));
+  }
   if (!isRecord(value)) return value;
-  const properties = schemaAt(schema, 'properties');
   return Object.fromEntries(
     Object.entries(value).map(([key, child]) => {
-      const hides = looksSecret(key) && typeof child === 'string';
-      return [key, hides ? MASK : masked(child, schemaAt(properties, key))];
+      const below = variants.flatMap((schema) => schemasOf(schema, key));
+      return [key, masked(child, below, hidden || looksSecret(key))];
     }),
   );
 }
 
-function schemaAt(schema: unknown, key: string): TSchema | undefined {
-  const child: unknown = typeof schema === 'object' && schema !== null ? Reflect.get(schema, key) : undefined;
-  return typeof child === 'object' && child !== null ? child : undefined;
+/** A schema, and those that it is a choice or a combination of. */
+function variantsOf(schema: unknown): unknown[] {
+  const parts = ['anyOf', 'oneOf', 'allOf'].map((key) => at(schema, key)).filter(Array.isArray);
+  return [schema, ...parts.flat().flatMap(variantsOf)];
+}
+
+/** The schemas of a property, also of a record whose keys are free. */
+function schemasOf(schema: unknown, key: string): unknown[] {
+  const own = at(at(schema, 'properties'), key);
+  if (own !== undefined) return [own];
+  const patterns = at(schema, 'patternProperties');
+  return [at(schema, 'additionalProperties'), ...(isRecord(patterns) ? Object.values(patterns) : [])];
+}
+
+function at(schema: unknown, key: string): unknown {
+  return typeof schema === 'object' && schema !== null && Object.hasOwn(schema, key)
+    ? Reflect.get(schema, key)
+    : undefined;
 }

@@ -8,23 +8,17 @@ const MOST_BYTES = 1024 * 1024;
  * Reads the JSON body of a request to the gateway itself.
  *
  * @throws GatewayError UNSUPPORTED_MEDIA_TYPE for anything but JSON, PAYLOAD_TOO_LARGE above 1 MiB, BAD_REQUEST for
- *   malformed JSON or anything but an object
+ *   malformed JSON or anything but an object, CLIENT_CLOSED_REQUEST when the client goes away
  */
 export async function readJsonBody(req: IncomingMessage): Promise<Record<string, unknown>> {
   const type = (req.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json') {
     throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', { message: 'Expected a body of type application/json' });
   }
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of req) {
-    bytes += chunk.length;
-    if (bytes > MOST_BYTES) throw new GatewayError('PAYLOAD_TOO_LARGE');
-    chunks.push(chunk);
-  }
+  const text = (await read(req)).toString('utf8');
   let body: unknown;
   try {
-    body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    body = JSON.parse(text);
   } catch (error) {
     throw new GatewayError('BAD_REQUEST', { message: 'The body is not valid JSON', cause: error });
   }
@@ -32,4 +26,21 @@ export async function readJsonBody(req: IncomingMessage): Promise<Record<string,
     throw new GatewayError('BAD_REQUEST', { message: 'Expected a JSON object as the body' });
   }
   return { ...body };
+}
+
+async function read(req: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    // Leaving the loop early would destroy the request otherwise, and with it the connection for the answer.
+    for await (const chunk of req.iterator({ destroyOnReturn: false })) {
+      bytes += chunk.length;
+      if (bytes > MOST_BYTES) throw new GatewayError('PAYLOAD_TOO_LARGE');
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    throw new GatewayError('CLIENT_CLOSED_REQUEST', { cause: error });
+  }
+  return Buffer.concat(chunks);
 }

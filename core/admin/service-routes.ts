@@ -1,4 +1,5 @@
-import { ConfigurationError } from '../config/mistakes.js';
+import { ConfigurationError, type Mistake } from '../config/mistakes.js';
+import { formatPath } from '../config/paths.js';
 import type { ServiceSettings } from '../config/schema.js';
 import { GatewayError } from '../errors.js';
 import type { EndpointRouter } from '../plugin.js';
@@ -32,9 +33,7 @@ export function mountServiceRoutes(router: EndpointRouter, { registry, parse }: 
 
   router.post('/services', async (ctx) => {
     const { service_name: name, ...declaration } = await readJsonBody(ctx.req);
-    if (typeof name !== 'string') {
-      throw new GatewayError('BAD_REQUEST', { message: 'service_name: expected the name of the service' });
-    }
+    if (typeof name !== 'string') throw invalid([NO_NAME, ...faultsOf(UNNAMED, declaration, parse)]);
     await registry.register(name, checked(name, declaration, parse));
     ctx.status = 201;
     ctx.set('Location', `/api/v1/gateway/services/${name}`);
@@ -51,9 +50,8 @@ export function mountServiceRoutes(router: EndpointRouter, { registry, parse }: 
     existing(name);
     const { service_name: given, ...declaration } = await readJsonBody(ctx.req);
     if (given !== undefined && given !== name) {
-      throw new GatewayError('BAD_REQUEST', {
-        message: `service_name: expected "${name}", as in the path, or nothing`,
-      });
+      const fault = { path: 'service_name', found: 'another name', expected: `"${name}", as in the path` };
+      throw invalid([fault, ...faultsOf(name, declaration, parse)]);
     }
     await registry.update(name, checked(name, declaration, parse));
     ctx.body = { service_name: name, ...describe(existing(name)) };
@@ -70,16 +68,44 @@ function nameOf(params: Readonly<Record<string, string | undefined>>): string {
   return params.name ?? '';
 }
 
+/** A fault in the terms of the request. */
+type RequestFault = Omit<Mistake, 'file'>;
+
+/** Stands in for a name that is missing, so that the rest can be checked all the same. */
+const UNNAMED = 'unnamed';
+const NO_NAME: RequestFault = { path: 'service_name', found: 'no text', expected: 'the name of the service' };
+
 function checked(name: string, declaration: unknown, parse: ServicesView['parse']): ServiceSettings {
   try {
     return parse(name, declaration);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    throw new GatewayError('BAD_REQUEST', {
-      message: 'The service is not valid',
-      details: error.mistakes.map(({ path, found, expected, hint }) => ({ path, found, expected, hint })),
-    });
+    throw invalid(inRequest(error, name));
   }
+}
+
+function faultsOf(name: string, declaration: unknown, parse: ServicesView['parse']): RequestFault[] {
+  try {
+    parse(name, declaration);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return inRequest(error, name);
+  }
+}
+
+function invalid(details: readonly RequestFault[]): GatewayError {
+  return new GatewayError('BAD_REQUEST', { message: 'The service is not valid', details });
+}
+
+/** The faults at the places of the request, where a service stands without `services.name` around it. */
+function inRequest({ mistakes }: ConfigurationError, name: string): RequestFault[] {
+  const prefix = formatPath(['services', name]);
+  return mistakes.map(({ file: _, path, ...fault }) => ({
+    path:
+      path === prefix ? 'service_name' : path.startsWith(`${prefix}.`) ? path.slice(prefix.length + 1) : path,
+    ...fault,
+  }));
 }
 
 /** A service as the requirements show it; host, port and base_url are those of its first target. */

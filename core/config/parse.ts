@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { interpolate, type UnresolvedVariable } from './interpolation.js';
 import { ConfigurationError, didYouMean, type Fault, type Mistake, mistakeAt, quote } from './mistakes.js';
 import { normalForm } from './normal-form.js';
@@ -61,13 +62,25 @@ export function parseSettings(raw: unknown, context: ParseContext): ParsedSettin
   const others = faults.map((fault) => origins.mistake(withFlatFormHint(fault)));
   const mistakes = withoutEchoes([...missing, ...(flat?.mistakes ?? []), ...others], missing);
   if (mistakes.length > 0) throw new ConfigurationError(mistakes);
+  // TypeBox derives the type from the schema that has just been checked.
+  const settings = validated.value as Settings;
+  locateFiles(settings, context.baseDirectory);
   return {
-    // TypeBox derives the type from the schema that has just been checked.
-    settings: deepFreeze(validated.value) as Settings,
+    settings: deepFreeze(settings),
     warnings: [...(flat?.warnings ?? []), ...idleOverrides(validated.value)],
     mistakes: (base, found) =>
       found.map((fault) => origins.mistake({ ...fault, path: [...base, ...fault.path] })),
   };
+}
+
+/** Makes the files of services absolute: what connects to upstreams does not know where the configuration stands. */
+function locateFiles(settings: Settings, baseDirectory: string): void {
+  for (const { tls } of Object.values(settings.services)) {
+    for (const setting of ['ca', 'cert', 'key'] as const) {
+      const file = tls[setting];
+      if (file !== undefined) tls[setting] = resolve(baseDirectory, file);
+    }
+  }
 }
 
 /** Whether a JSON pointer leads into the options of a plugin, whose schema is known to the plugin only. */

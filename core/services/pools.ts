@@ -17,6 +17,9 @@ export interface UpstreamPoolsInit {
 interface Entry {
   readonly key: string;
   readonly dispatcher: Dispatcher;
+  /** Makes the connection for health checks. */
+  readonly connectChecks: () => Dispatcher;
+  checks: Dispatcher | undefined;
   users: number;
   lingering: Timer | undefined;
 }
@@ -68,9 +71,13 @@ export class UpstreamPools {
     ]);
     let entry = this.#byKey.get(key);
     if (entry === undefined) {
+      const material = files.read();
+      const single = { ...settings, pool: { ...pool, connections: 1 } };
       entry = {
         key,
-        dispatcher: this.#factory(origin, settings, files.read()),
+        dispatcher: this.#factory(origin, settings, material),
+        connectChecks: () => this.#factory(origin, single, material),
+        checks: undefined,
         users: 0,
         lingering: undefined,
       };
@@ -81,6 +88,17 @@ export class UpstreamPools {
     entry.lingering?.cancel();
     entry.lingering = undefined;
     return entry.dispatcher;
+  }
+
+  /**
+   * A connection beside a pool, made like those in it, for health checks: in the queue of a pool that is busy a check would
+   * run out of time, and a busy target be taken for a dead one.
+   */
+  forChecks(dispatcher: Dispatcher): Dispatcher {
+    const entry = this.#byDispatcher.get(dispatcher);
+    if (entry === undefined) return dispatcher;
+    entry.checks ??= entry.connectChecks();
+    return entry.checks;
   }
 
   /** Gives a pool back. The last user's release closes it, after it has lingered. */
@@ -102,8 +120,11 @@ export class UpstreamPools {
     entry.lingering?.cancel();
     this.#byKey.delete(entry.key);
     this.#byDispatcher.delete(entry.dispatcher);
-    const closing = this.#closeWithin(entry.dispatcher).finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
+    for (const dispatcher of [entry.dispatcher, entry.checks]) {
+      if (dispatcher === undefined) continue;
+      const closing = this.#closeWithin(dispatcher).finally(() => this.#closing.delete(closing));
+      this.#closing.add(closing);
+    }
   }
 
   /** Never rejects: that a socket could not be closed properly is nobody's concern any more. */

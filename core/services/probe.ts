@@ -14,7 +14,7 @@ export type Probe = (
   signal: AbortSignal,
 ) => Promise<number>;
 
-/** Sends a GET by the target's own pool, so that TLS and connection settings are checked too. */
+/** Sends a GET by the dispatcher it is given, so that TLS and connection settings are checked too. */
 export const httpProbe: Probe = async ({ url, dispatcher }, path, signal) => {
   const { statusCode, body } = await dispatcher.request({
     origin: url,

@@ -7,7 +7,7 @@ import { HealthChecker } from './health.js';
 import { LiveServices } from './live-services.js';
 import { checkServiceName } from './names.js';
 import type { UpstreamPools } from './pools.js';
-import type { Probe } from './probe.js';
+import { httpProbe, type Probe } from './probe.js';
 import type { Service, ServiceOrigin } from './service.js';
 import type { ServiceStore, StoredService } from './store.js';
 import { TlsFileError } from './tls-files.js';
@@ -73,7 +73,9 @@ export class ServiceRegistry {
     this.#store = init.store;
     this.#loaded = init.store === undefined;
     const random = init.random ?? Math.random;
-    this.#health = new HealthChecker({ ...init, random });
+    const probe: Probe = ({ url, dispatcher }, path, signal) =>
+      httpProbe({ url, dispatcher: init.pools.forChecks(dispatcher) }, path, signal);
+    this.#health = new HealthChecker({ ...init, probe: init.probe ?? probe, random });
     this.#live = new LiveServices({ ...init, random, health: this.#health });
   }
 
