@@ -25,6 +25,8 @@ export interface RequestFacts {
   readonly scheme: string;
   /** The `Host` that the client asked for. */
   readonly host: string;
+  /** The host in lower case, without port and final dot; empty where an HTTP/1.0 client named none. */
+  readonly hostname: string;
   /** The normalised path, without query. */
   readonly path: string;
   /** The query with its `?`, or the empty string; byte for byte as sent. */
@@ -49,6 +51,7 @@ export class GatewayRequest implements RequestFacts {
   readonly clientAddress: string;
   readonly scheme: string;
   readonly host: string;
+  readonly hostname: string;
   readonly path: string;
   readonly query: string;
   readonly hasBody: boolean;
@@ -71,6 +74,7 @@ export class GatewayRequest implements RequestFacts {
     this.clientAddress = facts.clientAddress;
     this.scheme = facts.scheme;
     this.host = facts.host;
+    this.hostname = facts.hostname;
     this.path = facts.path;
     this.query = facts.query;
     this.hasBody = facts.hasBody;

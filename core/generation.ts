@@ -5,7 +5,7 @@ import type { Settings } from './config/schema.js';
 import { Exchange, type GatewayRequest } from './exchange.js';
 import type { HookRunner } from './hooks.js';
 import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
-import { type CompiledRoute, compileRoute, type FinishedListener, finishedListener } from './pipeline.js';
+import { type CompiledRoute, compileRoute, type FinishedListener, finishedListener, type ReceiveHead } from './pipeline.js';
 import type { Route } from './plugin.js';
 import { Peers } from './proxy/peers.js';
 import { RequestHeadWriter } from './proxy/request-head.js';
@@ -44,7 +44,8 @@ export class Generation {
   readonly finished: readonly FinishedListener[];
   readonly hooks: HookRunner;
   readonly #stage: ProxyStage;
-  readonly #heads: HeadReceiver;
+  /** Makes the head of an upstream's response that of the client's. */
+  readonly receive: ReceiveHead;
   #active = 0;
   #onIdle: (() => void) | undefined;
 
@@ -55,7 +56,7 @@ export class Generation {
     this.settings = settings;
     this.plugins = init.plugins;
     this.hooks = init.hooks;
-    this.#heads = init.heads;
+    this.receive = init.heads.receive;
     this.peers = new Peers(settings.trustedProxies);
     this.finished = init.plugins.map(finishedListener).filter((listener) => listener !== undefined);
     const { bodyTimeout, bodyMinRate, body } = settings.limits;
@@ -116,7 +117,7 @@ export class Generation {
       this.#active--;
       if (this.#active === 0) this.#onIdle?.();
     };
-    (socket ?? request.res).once('close', leave);
+    (socket ?? request.res).on('close', leave);
   }
 
   /** Waits until no request is under way; resolves at once when there is none. */
@@ -133,8 +134,6 @@ export class Generation {
       { plugins: service.settings.plugins, path: ['services', service.name, 'plugins'] },
       ...own,
     ];
-    return compileRoute(route, this.plugins, overrides, this.#stage, (ctx, response) =>
-      this.#heads.receive(ctx, response),
-    );
+    return compileRoute(route, this.plugins, overrides, this.#stage, this.receive);
   }
 }

@@ -1,8 +1,13 @@
 import { stamp } from './blame.js';
-import type { GatewayRequest } from './exchange.js';
+import type { Exchange, GatewayRequest } from './exchange.js';
 import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
 import type { AttemptWrapper, GatewayContext, GatewayMiddleware, Route, UpgradeHandler } from './plugin.js';
-import type { HeadReceiver, ProxyHandler, ProxyStage } from './proxy/stage.js';
+import type { Forward, ProxyStage } from './proxy/stage.js';
+
+type Layer = (ctx: GatewayContext) => Promise<void>;
+
+/** Makes the head of the upstream's response that of the client's. */
+export type ReceiveHead = (exchange: Exchange) => void;
 
 /** Learns of a request that is over. */
 export type FinishedListener = (request: GatewayRequest) => void;
@@ -11,7 +16,9 @@ export type FinishedListener = (request: GatewayRequest) => void;
 export interface CompiledRoute {
   readonly route: Route;
   /** Runs the onion: the plugins in declared order, the proxy stage in the middle. */
-  readonly handle: ProxyHandler;
+  readonly handle: Layer;
+  /** The proxy stage alone, where no plugin has middleware on the route: no context needs to be made for it. */
+  readonly forward: Forward | undefined;
   /** Takes upgrades over after the onion has let them pass; undefined where no plugin offers to. */
   readonly upgrade: UpgradeHandler | undefined;
   /** Learn of each request of the route when it is over. */
@@ -24,7 +31,7 @@ export function compileRoute(
   plugins: readonly LoadedPlugin[],
   overrides: readonly PluginOverrides[],
   stage: ProxyStage,
-  receive: HeadReceiver,
+  receive: ReceiveHead,
 ): CompiledRoute {
   const active = plugins
     .map((plugin) => ({ plugin, options: plugin.optionsFor(overrides) }))
@@ -44,17 +51,21 @@ export function compileRoute(
     const listener = finishedListener(plugin);
     if (listener) finished.push(listener);
   }
-  const proxy = stage.forRoute(route, wrappers, receive);
-  // An upgrade runs the same onion; the plugin that takes it over connects to the upstream itself.
-  const centre: ProxyHandler =
-    upgrade === undefined
-      ? proxy
-      : (ctx) => (ctx.gateway.kind === 'upgrade' ? Promise.resolve() : proxy(ctx));
-  const handle = layers.reduceRight<ProxyHandler>(
+  const forward = stage.forRoute(route, wrappers);
+  const handle = layers.reduceRight<Layer>(
     (inner, { id, middleware }) => link(id, middleware, inner),
-    centre,
+    centre(forward, receive),
   );
-  return { route, handle, upgrade, finished };
+  return { route, handle, forward: layers.length === 0 ? forward : undefined, upgrade, finished };
+}
+
+/** The middle of the onion. An upgrade stops here: the plugin that takes it over connects to the upstream itself. */
+function centre(forward: Forward, receive: ReceiveHead): Layer {
+  return async ({ gateway }) => {
+    if (gateway.kind === 'upgrade') return;
+    await forward(gateway);
+    receive(gateway);
+  };
 }
 
 /** A plugin's `finished` member, bound; undefined where it has none. */
@@ -63,7 +74,7 @@ export function finishedListener({ instance }: LoadedPlugin): FinishedListener |
 }
 
 /** One layer of the onion: calls the middleware, and stamps what it fails with. */
-function link(id: string, middleware: GatewayMiddleware, inner: ProxyHandler): ProxyHandler {
+function link(id: string, middleware: GatewayMiddleware, inner: Layer): Layer {
   const blame = { plugin: id, member: 'middleware' };
   const onRejected = (failure: unknown) => stamp(failure, blame);
   return (ctx: GatewayContext) => {

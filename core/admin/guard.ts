@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../errors.js';
 import type { GatewayRequest } from '../exchange.js';
-import { hostnameOf } from '../routing/hosts.js';
 
 /** Fields that only a proxy adds: their sender is not the one at the other end of the connection. */
 const FORWARDING_FIELDS = [
@@ -35,7 +34,7 @@ export class AdminGuard {
   }
 
   /** @throws GatewayError UNAUTHORIZED or FORBIDDEN */
-  check({ req, peer, host }: GatewayRequest): void {
+  check({ req, peer, host, hostname }: GatewayRequest): void {
     const { headers } = req;
     const site = headers['sec-fetch-site'];
     if (site !== undefined && site !== 'same-origin' && site !== 'none') {
@@ -55,7 +54,7 @@ export class AdminGuard {
       });
     }
     // A page may point a name of its own at 127.0.0.1 (DNS rebinding); its Host still tells.
-    const local = peer.loopback && LOCAL_NAMES.has(hostnameOf(host) ?? '');
+    const local = peer.loopback && LOCAL_NAMES.has(hostname);
     if (local && FORWARDING_FIELDS.every((name) => headers[name] === undefined)) return;
     throw new GatewayError('UNAUTHORIZED', {
       message: 'Admin routes answer local callers, and holders of the admin token',

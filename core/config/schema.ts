@@ -91,7 +91,7 @@ export const TimeoutSchema = Type.Object(
   {
     connect: Timer({ default: '2s', description: 'To connect to a target, TLS included. 0 for no limit.' }),
     response: Timer({
-      default: '30s',
+      default: '60s',
       description: 'From the request to the head of the response. 0 for no limit.',
     }),
     idle: Timer({ default: '60s', description: 'Between two chunks of a response body. 0 for no limit.' }),

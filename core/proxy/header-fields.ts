@@ -43,7 +43,8 @@ const REQUEST: readonly (readonly [string, FieldFate])[] = [
   ['x-forwarded-host', FieldFate.Forwarding],
   ['x-forwarded-port', FieldFate.Forwarding],
   ['x-forwarded-proto', FieldFate.Forwarding],
-  ['x-real-ip', FieldFate.Forwarding],
+  // Nobody's standard, and believed by many: the client's own must not get through.
+  ['x-real-ip', FieldFate.Drop],
   ['via', FieldFate.Forwarding],
 ];
 

@@ -18,10 +18,17 @@ export interface Peer {
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
+// On the socket itself: a look-up per request in a WeakMap costs several times as much.
+const PEER = Symbol('peer');
+
+interface KnownSocket extends Socket {
+  /** Who is at the other end, as its `owner` sees it: a reload may trust other proxies. */
+  [PEER]?: { readonly owner: Peers; readonly peer: Peer };
+}
+
 /** Knows the peers of connections, and which of them are trusted proxies. */
 export class Peers {
   readonly #ranges: readonly Range[];
-  readonly #known = new WeakMap<object, Peer>();
 
   /** @param trustedProxies addresses and CIDR ranges, validated */
   constructor(trustedProxies: readonly string[]) {
@@ -29,8 +36,8 @@ export class Peers {
   }
 
   of(socket: Socket): Peer {
-    const known = this.#known.get(socket);
-    if (known) return known;
+    const known = (socket as KnownSocket)[PEER];
+    if (known?.owner === this) return known.peer;
     const address = plainAddress(socket.remoteAddress ?? '');
     const peer: Peer = {
       address,
@@ -40,7 +47,7 @@ export class Peers {
       localPort: String(socket.localPort ?? ''),
       scheme: 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http',
     };
-    this.#known.set(socket, peer);
+    (socket as KnownSocket)[PEER] = { owner: this, peer };
     return peer;
   }
 

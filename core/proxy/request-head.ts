@@ -1,5 +1,4 @@
 import type { Exchange } from '../exchange.js';
-import type { Target } from '../services/target.js';
 import { connectionOptions, FieldFate, requestFields } from './header-fields.js';
 
 /** How the request head is written, beside what the request itself says. */
@@ -21,12 +20,13 @@ export class RequestHeadWriter {
    * The header fields of the upstream request, names and values in turn: the client's end-to-end fields byte for
    * byte, the plugins' edits, and the forwarding fields.
    */
-  write(exchange: Exchange, target: Target): string[] {
+  write(exchange: Exchange): string[] {
     const { req } = exchange;
     const raw = req.rawHeaders;
     const edits = exchange.upstreamHeaders;
-    const preserveHost = exchange.route.service.settings.preserveHost;
-    const head: string[] = ['host', preserveHost ? exchange.host : target.authority];
+    const head: string[] = [];
+    // Without one, undici sends the target's own.
+    if (exchange.route.service.settings.preserveHost) head.push('host', exchange.host);
     let dropped: Set<string> | undefined;
     for (let i = 0; i + 1 < raw.length; i += 2) {
       const name = raw[i] ?? '';
@@ -82,8 +82,6 @@ export class RequestHeadWriter {
         scheme,
         'forwarded',
         joined(headers.forwarded, element),
-        'x-real-ip',
-        exchange.clientAddress,
       );
       const via = first(headers.via);
       if (via !== undefined && this.#via === undefined) head.push('via', via);
@@ -99,8 +97,6 @@ export class RequestHeadWriter {
         scheme,
         'forwarded',
         element,
-        'x-real-ip',
-        peer.address,
       );
     }
     if (this.#via !== undefined) {
@@ -109,9 +105,9 @@ export class RequestHeadWriter {
   }
 }
 
-/** Takes the fields named in `names` (lower case) out of `head`, but for `Host`, which stands first. */
-export function removeFields(head: string[], names: ReadonlySet<string>, from = 2): void {
-  for (let i = head.length - 2; i >= from; i -= 2) {
+/** Takes the fields named in `names` (lower case) out of `head`. */
+export function removeFields(head: string[], names: ReadonlySet<string>): void {
+  for (let i = head.length - 2; i >= 0; i -= 2) {
     if (names.has((head[i] ?? '').toLowerCase())) head.splice(i, 2);
   }
 }

@@ -2,14 +2,13 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.js';
 import { GatewayError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
-import type { AttemptWrapper, GatewayContext, Route, UpstreamHead } from '../plugin.js';
+import type { AttemptWrapper, Route, UpstreamHead } from '../plugin.js';
 import type { Target } from '../services/target.js';
 import { BodyReader, provideBodyReader } from './buffered-body.js';
 import { type FieldClassifier, responseFields } from './header-fields.js';
 import type { RequestHeadWriter } from './request-head.js';
 import type { SlowBodyGuard } from './slow-body-guard.js';
 import { UpstreamAttempt } from './upstream-attempt.js';
-import { upstreamError } from './upstream-errors.js';
 import { UpstreamResponse } from './upstream-response.js';
 
 /** What the proxy stage needs. */
@@ -21,11 +20,12 @@ export interface ProxyStageOptions {
   readonly maxBody: number;
 }
 
-/** The innermost stage of a route's onion. */
-export type ProxyHandler = (ctx: GatewayContext) => Promise<void>;
-
-/** Puts the head of the upstream's response into the client's. */
-export type HeadReceiver = (ctx: GatewayContext, response: UpstreamResponse) => void;
+/**
+ * Forwards one exchange to an upstream: resolves once the head of the response is in `exchange.upstream`.
+ *
+ * @throws GatewayError SERVICE_UNAVAILABLE, GATEWAY_TIMEOUT or BAD_GATEWAY; whatever an attempt wrapper throws
+ */
+export type Forward = (exchange: Exchange) => Promise<unknown>;
 
 type Send = (exchange: Exchange, target: Target) => Promise<UpstreamHead>;
 
@@ -50,7 +50,7 @@ export class ProxyStage {
    *
    * @param wrappers the outermost first
    */
-  forRoute(route: Route, wrappers: readonly AttemptWrapper[], receive: HeadReceiver): ProxyHandler {
+  forRoute(route: Route, wrappers: readonly AttemptWrapper[]): Forward {
     const { service } = route;
     provideBodyReader(route, this.#bodies);
     const send = wrappers.reduceRight<Send>(
@@ -58,20 +58,16 @@ export class ProxyStage {
         wrapper({ exchange, target, number: exchange.attempts }, () => inner(exchange, target)),
       (exchange, target) => this.#send(exchange, target),
     );
-    return async (ctx) => {
-      const exchange = ctx.gateway;
+    return (exchange) => {
       const target = service.pick(exchange);
-      if (target === undefined) throw new GatewayError('SERVICE_UNAVAILABLE');
+      if (target === undefined) return Promise.reject(new GatewayError('SERVICE_UNAVAILABLE'));
       exchange.target = target;
       exchange.attempts++;
-      await send(exchange, target);
-      exchange.headAt = this.#clock.monotonic();
-      const { upstream } = exchange;
-      if (upstream !== undefined && upstream.status !== 0) receive(ctx, upstream);
+      return send(exchange, target);
     };
   }
 
-  async #send(exchange: Exchange, target: Target): Promise<UpstreamHead> {
+  #send(exchange: Exchange, target: Target): Promise<UpstreamHead> {
     const { req } = exchange;
     const { timeout } = exchange.route.service.settings;
     const response = new UpstreamResponse(
@@ -82,15 +78,11 @@ export class ProxyStage {
     const options: Dispatcher.DispatchOptions = {
       path: exchange.upstreamPath,
       method: (req.method ?? 'GET') as Dispatcher.HttpMethod,
-      headers: this.#head.write(exchange, target),
+      headers: this.#head.write(exchange),
       body: exchange.body ?? (exchange.hasBody ? this.#bodies.open(exchange) : null),
       headersTimeout: timeout.response,
       bodyTimeout: timeout.idle,
     };
-    try {
-      return await response.send(target.dispatcher, options);
-    } catch (error) {
-      throw upstreamError(error);
-    }
+    return response.send(target.dispatcher, options);
   }
 }

@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.js';
 import type { UpstreamHead } from '../plugin.js';
 import { connectionOptions, type FieldClassifier, FieldFate } from './header-fields.js';
 import { removeFields } from './request-head.js';
+import { upstreamError } from './upstream-errors.js';
 
 /** Where the body of an upstream response goes. */
 export interface BodySink {
@@ -59,7 +60,11 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
     this.#observer = observer;
   }
 
-  /** Dispatches a request; settles with the head, or with the error that came instead. */
+  /**
+   * Dispatches a request; settles with the head.
+   *
+   * @throws GatewayError for whatever came instead; see upstream-errors.ts
+   */
   send(dispatcher: Dispatcher, options: Dispatcher.DispatchOptions): Promise<this> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -137,7 +142,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
   onError(error: Error): void {
     if (this.complete || this.error) return;
     this.error = this.#aborted ?? error;
-    this.#reject?.(this.error);
+    this.#reject?.(upstreamError(this.error));
     this.#reject = undefined;
     this.#resolve = undefined;
     this.#observer.onSettled();
@@ -154,7 +159,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
       if (fate === FieldFate.Copy) fields.push(name, text(raw[i + 1]));
       else if (fate === FieldFate.Connection) dropped = connectionOptions(text(raw[i + 1])) ?? dropped;
     }
-    if (dropped !== undefined) removeFields(fields, dropped, 0);
+    if (dropped !== undefined) removeFields(fields, dropped);
     return fields;
   }
 }

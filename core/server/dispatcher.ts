@@ -2,12 +2,13 @@ import { GatewayError } from '../errors.js';
 import { Exchange, GatewayRequest, type RequestFacts } from '../exchange.js';
 import type { Generation } from '../generation.js';
 import type { EndpointContext, GatewayContext } from '../plugin.js';
-import { hostnameOf } from '../routing/hosts.js';
+import type { ReceiveHead } from '../pipeline.js';
+import type { Forward } from '../proxy/stage.js';
 import type { RouteMatch } from '../routing/router.js';
 import type { ErrorBoundary } from './error-boundary.js';
 import type { KoaContexts } from './koa-contexts.js';
 import type { Arrival, RequestReader } from './request-reader.js';
-import { writeResponse } from './writer.js';
+import { writeResponse, writeUpstream } from './writer.js';
 
 /** What the dispatcher works with. */
 export interface DispatcherOptions {
@@ -64,7 +65,19 @@ export class Dispatcher {
     const { compiled, params, upstreamPath } = findRoute(facts, generation);
     const exchange = new Exchange(facts, compiled.route, params, upstreamPath + facts.query);
     generation.enter(exchange, compiled.finished);
-    void this.#run(this.#contexts.create(exchange), compiled.handle);
+    if (compiled.forward === undefined) void this.#run(this.#contexts.create(exchange), compiled.handle);
+    else void this.#pass(exchange, compiled.forward, generation.receive);
+  }
+
+  /** A route without middleware: what comes from the upstream goes to the client. */
+  async #pass(exchange: Exchange, forward: Forward, receive: ReceiveHead): Promise<void> {
+    try {
+      await forward(exchange);
+      receive(exchange);
+      writeUpstream(exchange);
+    } catch (failure) {
+      this.#boundary.answer(exchange, failure);
+    }
   }
 
   async #run<Context extends GatewayContext | EndpointContext>(
@@ -87,7 +100,7 @@ export class Dispatcher {
  */
 export function findRoute(facts: RequestFacts, { router }: Generation): RouteMatch {
   const { req, path, kind } = facts;
-  const query = { method: req.method ?? '', hostname: hostnameOf(facts.host) ?? '', path, req };
+  const query = { method: req.method ?? '', hostname: facts.hostname, path, req };
   const match = router.find(query);
   if (match === undefined) {
     const allowed = router.allowedMethods(query);

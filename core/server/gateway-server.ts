@@ -14,6 +14,19 @@ import { Listener } from './listeners.js';
 import { type Arrival, RequestReader } from './request-reader.js';
 import { UpgradeDispatcher } from './upgrade-dispatcher.js';
 
+// On the socket itself: a look-up per request in a WeakMap costs several times as much.
+const LATEST = Symbol('latestResponse');
+
+interface BusySocket extends Socket {
+  /** The latest response on an HTTP/1 connection. */
+  [LATEST]?: ServerResponse;
+}
+
+/** Whether a response that ends its connection makes what was pipelined behind it void (RFC 9112 section 9.6). */
+function isVoid(socket: Socket): boolean {
+  return (socket as BusySocket)[LATEST]?.shouldKeepAlive === false;
+}
+
 /** What the server works with. */
 export interface GatewayServerOptions {
   readonly clock: Clock;
@@ -29,8 +42,6 @@ export class GatewayServer {
   readonly #boundary: ErrorBoundary;
   readonly #http: Dispatcher;
   readonly #upgrades: UpgradeDispatcher;
-  /** The latest response on each HTTP/1 connection; in HTTP/2, requests do not stand behind each other. */
-  readonly #responses = new WeakMap<Socket, ServerResponse>();
   #main: Listener | undefined;
   #admin: Listener | undefined;
   #draining = false;
@@ -99,14 +110,16 @@ export class GatewayServer {
   #attach(listener: Listener, byAdminListener: boolean): Listener {
     const { generation, clock } = this.#options;
     const dispatch = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
-      // A response that ends its connection makes what was pipelined behind it void (RFC 9112 section 9.6).
-      if (this.#responses.get(req.socket)?.shouldKeepAlive === false) return;
-      this.#responses.set(req.socket, res);
+      // In HTTP/2, requests do not stand behind each other.
+      if (req.httpVersionMajor === 1) {
+        if (isVoid(req.socket)) return;
+        (req.socket as BusySocket)[LATEST] = res;
+      }
       if (this.#draining) res.shouldKeepAlive = false;
       this.#http.dispatch({ req, res, kind: 'http', expectsContinue }, generation(), byAdminListener);
     };
     const onClientError = (error: Error, socket: Socket) => {
-      const response = this.#responses.get(socket);
+      const response = (socket as BusySocket)[LATEST];
       answerClientError({ error, socket, response, requestId: this.#reader.requestId() }, clock);
     };
     listener.attach({

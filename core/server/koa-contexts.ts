@@ -29,7 +29,9 @@ export class KoaContexts {
     const { req, res } = request;
     // Koa's default, as long as nobody answers.
     res.statusCode = 404;
-    return Object.assign(this.#app.createContext(req, res), { gateway: request });
+    const ctx = this.#app.createContext(req, res) as ContextOf<Request>;
+    ctx.gateway = request;
+    return ctx;
   }
 }
 
@@ -55,6 +57,8 @@ function lendUpstreamBody(app: App): void {
       if (gateway instanceof Exchange && gateway.bodySource === 'upstream') {
         if (body !== undefined && body === gateway.bodyStream) return;
         dropUpstreamBody(this, gateway, body);
+        // Tells Koa that the upstream's status is meant, so that a new body does not make it 200.
+        this.status = gateway.res.statusCode;
       }
       gateway.bodySource = 'plugin';
       set.call(this, body);

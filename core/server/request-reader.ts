@@ -21,6 +21,8 @@ export interface Arrival {
 export class RequestReader {
   readonly #clock: Clock;
   readonly #requestIds: RequestIds;
+  #latestHost = '';
+  #latestHostname: string | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -38,7 +40,8 @@ export class RequestReader {
     if (req.rawHeaders.length > settings.limits.headerFields * 2) throw new GatewayError('HEADERS_TOO_LARGE');
     const head = readIncomingHead(req);
     if (head.target.length > settings.limits.requestLine) throw new GatewayError('URI_TOO_LONG');
-    if (hostnameOf(head.host) === undefined && (head.host !== '' || req.httpVersion !== '1.0')) {
+    const hostname = this.#hostname(head.host);
+    if (hostname === undefined && (head.host !== '' || req.httpVersion !== '1.0')) {
       throw new GatewayError('BAD_REQUEST', { message: 'The Host field is missing or invalid' });
     }
     if (settings.limits.body !== 0 && head.length > settings.limits.body) throw new GatewayError('PAYLOAD_TOO_LARGE');
@@ -54,6 +57,7 @@ export class RequestReader {
       clientAddress: peer.trusted ? peers.clientAddress(peer, header(req, 'x-forwarded-for')) : peer.address,
       scheme: peer.trusted ? forwardedScheme(req, peer.scheme) : peer.scheme,
       host: head.host,
+      hostname: hostname ?? '',
       path: target.path,
       query: target.query,
       hasBody: head.hasBody,
@@ -74,6 +78,7 @@ export class RequestReader {
       clientAddress: peer.address,
       scheme: peer.scheme,
       host: '',
+      hostname: '',
       path: pathOnly(req.url ?? ''),
       query: '',
       hasBody: !req.complete,
@@ -84,6 +89,15 @@ export class RequestReader {
   /** An id for what never became a request. */
   requestId(): string {
     return this.#requestIds.next();
+  }
+
+  /** Most requests name the same host as the one before. */
+  #hostname(host: string): string | undefined {
+    if (host !== this.#latestHost) {
+      this.#latestHost = host;
+      this.#latestHostname = hostnameOf(host);
+    }
+    return this.#latestHostname;
   }
 
   #requestId(req: IncomingMessage, trusted: boolean): string {

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Clock } from '../clock.js';
 import { GatewayError } from '../errors.js';
-import { Exchange } from '../exchange.js';
+import type { Exchange } from '../exchange.js';
 import type { EndpointContext, GatewayContext } from '../plugin.js';
 import type { BodySink, UpstreamResponse } from '../proxy/upstream-response.js';
 import { breakOff } from './break-off.js';
@@ -25,11 +25,14 @@ export class HeadReceiver {
   }
 
   /** Makes the upstream's head the response's, with the gateway's own fields; the body is there from now on. */
-  receive(ctx: GatewayContext, response: UpstreamResponse): void {
-    const { gateway: exchange, res } = ctx;
-    ctx.status = response.status;
-    if (response.statusText !== '' && ctx.req.httpVersionMajor < 2) res.statusMessage = response.statusText;
-    const fields = response.headers;
+  readonly receive = (exchange: Exchange): void => {
+    const { upstream, req, res } = exchange;
+    // A plugin's attempt wrapper may have answered instead of the upstream.
+    if (upstream === undefined || upstream.status === 0) return;
+    exchange.headAt = this.#clock.monotonic();
+    res.statusCode = upstream.status;
+    if (upstream.statusText !== '' && req.httpVersionMajor === 1) res.statusMessage = upstream.statusText;
+    const fields = upstream.headers;
     fields.push(
       'X-Gateway-Service',
       exchange.route.service.name,
@@ -39,11 +42,11 @@ export class HeadReceiver {
       exchange.requestId,
     );
     // The rest of a body that is still coming in would be taken for the next request.
-    if (exchange.hasBody && !exchange.req.complete) res.shouldKeepAlive = false;
+    if (exchange.hasBody && !req.complete) res.shouldKeepAlive = false;
     if (res instanceof GatewayResponse) res.adopt(fields);
     else appendAll(res, fields);
     exchange.bodySource = 'upstream';
-  }
+  };
 
   /** One text per millisecond: under load many responses share it. */
   #now(): string {
@@ -73,19 +76,18 @@ function appendAll(res: ServerResponse, fields: readonly string[]): void {
 export function writeResponse(ctx: GatewayContext | EndpointContext): void {
   const { gateway, res } = ctx;
   if (ctx.respond === false || res.writableEnded || res.destroyed) return;
-  if (gateway.bodySource === 'upstream' && gateway instanceof Exchange) {
-    const { upstream, bodyStream } = gateway;
-    if (upstream !== undefined && !bodyStream?.attached) {
-      writeUpstreamBody(gateway, upstream, res);
-      return;
-    }
+  if (gateway.isExchange() && gateway.bodySource === 'upstream' && !gateway.bodyStream?.attached) {
+    writeUpstream(gateway);
+  } else if (gateway.bodySource === 'none' && res.statusCode === 404) {
+    throw new GatewayError('NOT_FOUND');
+  } else {
+    writePluginBody(ctx);
   }
-  if (gateway.bodySource === 'none' && res.statusCode === 404) throw new GatewayError('NOT_FOUND');
-  writePluginBody(ctx);
 }
 
 /** Passes the upstream's body on, chunk by chunk; no stream in between. */
-function writeUpstreamBody(exchange: Exchange, upstream: UpstreamResponse, res: ServerResponse): void {
+export function writeUpstream({ upstream, req, res }: Exchange): void {
+  if (upstream === undefined) return;
   if (upstream.error) {
     breakOff(res, upstream.error);
   } else if (
@@ -95,7 +97,7 @@ function writeUpstreamBody(exchange: Exchange, upstream: UpstreamResponse, res: 
   ) {
     const { waiting } = upstream;
     const [first] = waiting;
-    if (first === undefined || exchange.req.method === 'HEAD') res.end();
+    if (first === undefined || req.method === 'HEAD') res.end();
     else if (waiting.length === 1) res.end(first.toString('latin1'), 'latin1');
     else res.end(Buffer.concat(waiting).toString('latin1'), 'latin1');
   } else {

@@ -14,8 +14,6 @@ export interface TargetInit {
  */
 export class Target {
   readonly url: string;
-  /** `host:port` for the `Host` field and the logs. */
-  readonly authority: string;
   readonly protocol: 'http:' | 'https:';
   readonly hostname: string;
   /** TCP port, also where the url left it out. */
@@ -36,7 +34,6 @@ export class Target {
     this.protocol = url.protocol === 'https:' ? 'https:' : 'http:';
     this.hostname = url.hostname;
     this.port = url.port === '' ? (this.protocol === 'https:' ? 443 : 80) : Number(url.port);
-    this.authority = url.host;
     this.weight = init.weight;
     this.dispatcher = dispatcher;
   }
