@@ -11,6 +11,8 @@ export type AuthenticationMode = 'any' | 'all';
 export interface AuthenticationState {
   /** Whether one of them has accepted the request. */
   accepted: boolean;
+  /** Whether one of them would let anybody pass. */
+  abstained: boolean;
   /** Why others have not, first the one that was shown a credential. */
   refusals: { readonly error: GatewayError; readonly shown: boolean }[];
 }
@@ -51,17 +53,36 @@ export class Authentication {
    * @throws GatewayError when nobody is left who could accept the request
    */
   refuse(ctx: GatewayContext, error: GatewayError, shown: boolean): void {
-    const state = stateOf(ctx);
     if (this.#mode === 'all') throw error;
-    if (shown) state.refusals.unshift({ error, shown });
-    else state.refusals.push({ error, shown });
-    if (!this.#isLast || state.accepted) return;
-    throw withAllChallenges(state.refusals.map((refusal) => refusal.error)) ?? error;
+    const { refusals } = stateOf(ctx);
+    if (shown) refusals.unshift({ error, shown });
+    else refusals.push({ error, shown });
+    if (this.#isLast) decide(ctx);
+  }
+
+  /**
+   * The plugin was shown no credential, and asks for none: here, anybody may pass. A credential that another plugin has
+   * refused keeps the request out all the same.
+   *
+   * @throws GatewayError as {@link refuse} does
+   */
+  abstain(ctx: GatewayContext): void {
+    stateOf(ctx).abstained = true;
+    if (this.#isLast) decide(ctx);
   }
 }
 
+/** The word of the last authentication plugin on a route. */
+function decide(ctx: GatewayContext): void {
+  const { accepted, abstained, refusals } = stateOf(ctx);
+  if (accepted) return;
+  if (abstained && !refusals.some(({ shown }) => shown)) return;
+  const error = withAllChallenges(refusals.map((refusal) => refusal.error));
+  if (error !== undefined) throw error;
+}
+
 function stateOf(ctx: GatewayContext): AuthenticationState {
-  ctx.state.authentication ??= { accepted: false, refusals: [] };
+  ctx.state.authentication ??= { accepted: false, abstained: false, refusals: [] };
   return ctx.state.authentication;
 }
 
@@ -71,7 +92,7 @@ function withAllChallenges(errors: readonly GatewayError[]): GatewayError | unde
   const challenges = errors
     .map(({ headers }) => headers?.['WWW-Authenticate'])
     .filter((each) => each !== undefined);
-  if (first === undefined || challenges.length < 2) return first;
+  if (first === undefined || challenges.length === 0) return first;
   return new GatewayError(first.code, {
     message: first.message,
     headers: { ...first.headers, 'WWW-Authenticate': challenges.join(', ') },

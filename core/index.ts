@@ -12,9 +12,20 @@ export { type GatewayEventMap, GatewayEvents } from './events.js';
 export { Exchange, GatewayRequest } from './exchange.js';
 export { KeptState } from './kept-state.js';
 export { createLog, type Log, type Logger, type LogLevel } from './log/logger.js';
+export { AddressRanges, parseAddress } from './net/address-ranges.js';
 export * from './plugin.js';
-export { DamagedFileError, JsonFile } from './state/json-file.js';
 export type { ServiceRegistry } from './services/registry.js';
 export type { Service } from './services/service.js';
 export type { Target } from './services/target.js';
-export { CLOCK, DATA_DIRECTORY, EVENTS, KEPT_STATE, LOGGER, METRICS, OPTIONS, PLUGIN_ID, SERVICES } from './tokens.js';
+export { DamagedFileError, JsonFile } from './state/json-file.js';
+export {
+  CLOCK,
+  DATA_DIRECTORY,
+  EVENTS,
+  KEPT_STATE,
+  LOGGER,
+  METRICS,
+  OPTIONS,
+  PLUGIN_ID,
+  SERVICES,
+} from './tokens.js';

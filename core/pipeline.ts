@@ -1,10 +1,9 @@
 import { stamp } from './blame.js';
 import type { Exchange, GatewayRequest } from './exchange.js';
 import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
-import type { AttemptWrapper, GatewayContext, GatewayMiddleware, Route, UpgradeHandler } from './plugin.js';
+import { compose, type Layer, type Onion } from './onion.js';
+import type { AttemptWrapper, GatewayContext, Route, UpgradeHandler } from './plugin.js';
 import type { Forward, ProxyStage } from './proxy/stage.js';
-
-type Layer = (ctx: GatewayContext) => Promise<void>;
 
 /** Makes the head of the upstream's response that of the client's. */
 export type ReceiveHead = (exchange: Exchange) => void;
@@ -16,7 +15,7 @@ export type FinishedListener = (request: GatewayRequest) => void;
 export interface CompiledRoute {
   readonly route: Route;
   /** Runs the onion: the plugins in declared order, the proxy stage in the middle. */
-  readonly handle: Layer;
+  readonly handle: Onion<GatewayContext>;
   /** The proxy stage alone, where no plugin has middleware on the route: no context needs to be made for it. */
   readonly forward: Forward | undefined;
   /** Takes upgrades over after the onion has let them pass; undefined where no plugin offers to. */
@@ -37,7 +36,7 @@ export function compileRoute(
     .map((plugin) => ({ plugin, options: plugin.optionsFor(overrides) }))
     .filter(({ options }) => options !== undefined);
   const route: Route = { ...declaration, plugins: active.map(({ plugin }) => plugin.ref) };
-  const layers: { id: string; middleware: GatewayMiddleware }[] = [];
+  const layers: Layer<GatewayContext>[] = [];
   const wrappers: AttemptWrapper[] = [];
   const finished: FinishedListener[] = [];
   let upgrade: UpgradeHandler | undefined;
@@ -52,15 +51,12 @@ export function compileRoute(
     if (listener) finished.push(listener);
   }
   const forward = stage.forRoute(route, wrappers);
-  const handle = layers.reduceRight<Layer>(
-    (inner, { id, middleware }) => link(id, middleware, inner),
-    centre(forward, receive),
-  );
+  const handle = compose(layers, centre(forward, receive));
   return { route, handle, forward: layers.length === 0 ? forward : undefined, upgrade, finished };
 }
 
 /** The middle of the onion. An upgrade stops here: the plugin that takes it over connects to the upstream itself. */
-function centre(forward: Forward, receive: ReceiveHead): Layer {
+function centre(forward: Forward, receive: ReceiveHead): Onion<GatewayContext> {
   return async ({ gateway }) => {
     if (gateway.kind === 'upgrade') return;
     await forward(gateway);
@@ -71,31 +67,6 @@ function centre(forward: Forward, receive: ReceiveHead): Layer {
 /** A plugin's `finished` member, bound; undefined where it has none. */
 export function finishedListener({ instance }: LoadedPlugin): FinishedListener | undefined {
   return instance.finished?.bind(instance);
-}
-
-/** One layer of the onion: calls the middleware, and stamps what it fails with. */
-function link(id: string, middleware: GatewayMiddleware, inner: Layer): Layer {
-  const blame = { plugin: id, member: 'middleware' };
-  const onRejected = (failure: unknown) => stamp(failure, blame);
-  return (ctx: GatewayContext) => {
-    let called = false;
-    const next = () => {
-      if (called) return Promise.reject(new Error(`The plugin ${id} called next() twice`));
-      called = true;
-      return inner(ctx);
-    };
-    let result: Promise<void> | void;
-    try {
-      result = middleware(ctx, next);
-    } catch (failure) {
-      stamp(failure, blame);
-      return Promise.reject(failure);
-    }
-    if (result === undefined) return Promise.resolve();
-    // Runs before whoever awaits the result learns of the failure, so the innermost layer stamps first.
-    result.then(undefined, onRejected);
-    return result;
-  };
 }
 
 function blameAttempt(id: string, wrapper: AttemptWrapper): AttemptWrapper {

@@ -38,6 +38,9 @@ export type EndpointRouter = Router<GatewayState, { gateway: GatewayRequest }>;
 /** Koa middleware in the onion. Middleware written for plain Koa fits as it is. */
 export type GatewayMiddleware = (ctx: GatewayContext, next: () => Promise<void>) => Promise<void> | void;
 
+/** Middleware around the endpoints of plugins. Fits routes as well, since it asks for less. */
+export type EndpointMiddleware = (ctx: EndpointContext, next: () => Promise<void>) => Promise<void> | void;
+
 /** Who calls, as an authentication plugin established it. */
 export interface Consumer {
   /** Unique among consumers; forwarded to the upstream by the plugin that set it. */
@@ -127,6 +130,8 @@ export interface GatewayPlugin<Options = unknown> {
    * @returns undefined where the plugin has nothing to do on this route
    */
   middleware?(route: Route, options: Options): GatewayMiddleware | undefined;
+  /** The middleware around what plugins add with {@link endpoints}, or undefined; for CORS and the like. */
+  endpointMiddleware?(): EndpointMiddleware | undefined;
   /** The wrapper around each upstream attempt of one route, or undefined. */
   attempt?(route: Route, options: Options): AttemptWrapper | undefined;
   /** Takes over upgrades on this route, or undefined. The first plugin in the list that offers one gets them. */

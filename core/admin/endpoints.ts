@@ -1,6 +1,7 @@
 import Router from '@koa/router';
 import { GatewayError } from '../errors.js';
 import type { LoadedPlugin } from '../loader/loaded-plugin.js';
+import { compose, type Layer, type Onion } from '../onion.js';
 import type { EndpointContext, EndpointRouter } from '../plugin.js';
 import type { AdminGuard } from './guard.js';
 
@@ -15,7 +16,8 @@ export interface EndpointsOptions {
   readonly guard: AdminGuard;
   /** Whether admin routes have a listener of their own, and so none on the main one. */
   readonly separateAdmin: boolean;
-  readonly mountAdmin: (router: EndpointRouter) => void;
+  /** @param open the router of the endpoints, for a description of both */
+  readonly mountAdmin: (router: EndpointRouter, open: EndpointRouter) => void;
   readonly mountPublic: (router: EndpointRouter) => void;
 }
 
@@ -26,8 +28,11 @@ export class Endpoints {
   readonly #separateAdmin: boolean;
   readonly #guard: AdminGuard;
   readonly #openPaths: ReadonlySet<string>;
-  readonly #run: (ctx: EndpointContext) => Promise<void>;
-  readonly #runAdmin: (ctx: EndpointContext) => Promise<void>;
+  /** Paths of the kernel itself, which are answered whatever the plugins think of the caller. */
+  readonly #kernelPaths: ReadonlySet<string>;
+  readonly #run: Onion<EndpointContext>;
+  readonly #runInOnion: Onion<EndpointContext>;
+  readonly #runAdmin: Onion<EndpointContext>;
 
   constructor(options: EndpointsOptions) {
     this.#guard = options.guard;
@@ -35,13 +40,18 @@ export class Endpoints {
     this.admin = new Router({ prefix: ADMIN_PREFIX });
     this.open = new Router();
     options.mountPublic(this.open);
-    options.mountAdmin(this.admin);
+    this.#kernelPaths = pathsOf(this.open);
+    options.mountAdmin(this.admin, this.open);
+    const layers: Layer<EndpointContext>[] = [];
     for (const plugin of options.plugins) {
       plugin.guard('endpoints', () => plugin.instance.endpoints?.(this.open));
       plugin.guard('admin', () => plugin.instance.admin?.(this.admin));
+      const middleware = plugin.guard('endpointMiddleware', () => plugin.instance.endpointMiddleware?.());
+      if (middleware) layers.push({ id: plugin.id, middleware });
     }
-    this.#openPaths = new Set(this.open.stack.map((layer) => String(layer.path)));
+    this.#openPaths = pathsOf(this.open);
     this.#run = runner(this.open);
+    this.#runInOnion = compose(layers, this.#run);
     this.#runAdmin = runner(this.admin);
   }
 
@@ -53,11 +63,17 @@ export class Endpoints {
 
   /** Answers a request for one of these paths. */
   readonly handle = (ctx: EndpointContext): Promise<void> => {
-    if (!isBelow(ctx.gateway.path, ADMIN_PREFIX)) return this.#run(ctx);
+    const { path } = ctx.gateway;
+    if (this.#kernelPaths.has(path)) return this.#run(ctx);
+    if (!isBelow(path, ADMIN_PREFIX)) return this.#runInOnion(ctx);
     this.#guard.check(ctx.gateway);
     ctx.set('Cache-Control', 'no-store');
     return this.#runAdmin(ctx);
   };
+}
+
+function pathsOf(router: EndpointRouter): ReadonlySet<string> {
+  return new Set(router.stack.map((layer) => String(layer.path)));
 }
 
 function isBelow(path: string, prefix: string): boolean {
@@ -65,7 +81,7 @@ function isBelow(path: string, prefix: string): boolean {
 }
 
 /** Runs a router on a context; what it has no route for is an error of the table. */
-function runner(router: EndpointRouter): (ctx: EndpointContext) => Promise<void> {
+function runner(router: EndpointRouter): Onion<EndpointContext> {
   const routes = router.routes();
   return async (ctx) => {
     // The router matches what was normalised, as every other part of the gateway does.

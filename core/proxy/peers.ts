@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { AddressRanges, parseAddress } from '../net/address-ranges.js';
 
 /** What a connection tells of its peer; worked out once per connection. */
 export interface Peer {
@@ -16,8 +16,6 @@ export interface Peer {
   readonly scheme: 'http' | 'https';
 }
 
-type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
-
 // On the socket itself: a look-up per request in a WeakMap costs several times as much.
 const PEER = Symbol('peer');
 
@@ -28,11 +26,11 @@ interface KnownSocket extends Socket {
 
 /** Knows the peers of connections, and which of them are trusted proxies. */
 export class Peers {
-  readonly #ranges: readonly Range[];
+  readonly #trusted: AddressRanges;
 
   /** @param trustedProxies addresses and CIDR ranges, validated */
   constructor(trustedProxies: readonly string[]) {
-    this.#ranges = trustedProxies.map(parseRange);
+    this.#trusted = new AddressRanges(trustedProxies);
   }
 
   of(socket: Socket): Peer {
@@ -53,9 +51,9 @@ export class Peers {
 
   /** Whether `address` is one of the trusted proxies; false for what is no address. */
   trusts(address: string): boolean {
-    if (this.#ranges.length === 0 || !ipaddr.isValid(address)) return false;
-    const parsed = ipaddr.process(address);
-    return this.#ranges.some(([range, bits]) => parsed.kind() === range.kind() && parsed.match(range, bits));
+    if (this.#trusted.isEmpty) return false;
+    const parsed = parseAddress(address);
+    return parsed !== undefined && this.#trusted.has(parsed);
   }
 
   /**
@@ -70,7 +68,7 @@ export class Peers {
     const hops = forwardedFor.split(',');
     for (let i = hops.length - 1; i >= 0; i--) {
       const hop = plainAddress((hops[i] ?? '').trim());
-      if (!ipaddr.isValid(hop)) break;
+      if (parseAddress(hop) === undefined) break;
       client = hop;
       if (!this.trusts(hop)) break;
     }
@@ -80,10 +78,4 @@ export class Peers {
 
 function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-}
-
-function parseRange(text: string): Range {
-  if (text.includes('/')) return ipaddr.parseCIDR(text);
-  const address = ipaddr.process(text);
-  return [address, address.kind() === 'ipv4' ? 32 : 128];
 }

@@ -9,6 +9,8 @@ import { RouteTree } from './route-tree.js';
 /** What a request is matched by. */
 export interface RouteQuery {
   readonly method: string;
+  /** Whether it is a CORS preflight, whose `method` is the one that is asked for; it brings no fields of that request. */
+  readonly preflight: boolean;
   /** In lower case, without port. */
   readonly hostname: string;
   /** Normalised. */
@@ -136,6 +138,7 @@ function accepts(route: OwnRoute, query: RouteQuery): boolean {
 
 function acceptsButMethod(route: OwnRoute, query: RouteQuery): boolean {
   if (route.hosts !== undefined && !hasHost(route.hosts, query.hostname)) return false;
+  if (query.preflight) return true;
   for (const [name, value] of route.headers) if (query.req.headers[name] !== value) return false;
   return true;
 }

@@ -1,8 +1,8 @@
 import { GatewayError } from '../errors.js';
 import { Exchange, GatewayRequest, type RequestFacts } from '../exchange.js';
 import type { Generation } from '../generation.js';
-import type { EndpointContext, GatewayContext } from '../plugin.js';
 import type { ReceiveHead } from '../pipeline.js';
+import type { EndpointContext, GatewayContext } from '../plugin.js';
 import type { Forward } from '../proxy/stage.js';
 import type { RouteMatch } from '../routing/router.js';
 import type { ErrorBoundary } from './error-boundary.js';
@@ -100,7 +100,9 @@ export class Dispatcher {
  */
 export function findRoute(facts: RequestFacts, { router }: Generation): RouteMatch {
   const { req, path, kind } = facts;
-  const query = { method: req.method ?? '', hostname: facts.hostname, path, req };
+  const asked = preflightMethod(facts);
+  const method = asked ?? req.method ?? '';
+  const query = { method, preflight: asked !== undefined, hostname: facts.hostname, path, req };
   const match = router.find(query);
   if (match === undefined) {
     const allowed = router.allowedMethods(query);
@@ -111,4 +113,14 @@ export function findRoute(facts: RequestFacts, { router }: Generation): RouteMat
     throw new GatewayError('UPGRADE_REQUIRED', { headers: { Upgrade: 'websocket', Connection: 'Upgrade' } });
   }
   return match;
+}
+
+/**
+ * The method that a CORS preflight (Fetch standard, section 3.2.2) asks for: it goes the way of the request that it
+ * stands for, or no plugin could ever answer it on a route for other methods.
+ */
+function preflightMethod({ req }: RequestFacts): string | undefined {
+  if (req.method !== 'OPTIONS' || req.headers.origin === undefined) return undefined;
+  const asked = req.headers['access-control-request-method'];
+  return asked === '' ? undefined : asked;
 }

@@ -33,7 +33,11 @@ export class ErrorBoundary {
       const fromUpstream = request.bodySource === 'upstream';
       request.bodySource = 'plugin';
       const problemJson = prefersProblemJson(req);
-      writeError(res, { error, requestId: request.requestId, now: this.#clock.now(), problemJson }, fromUpstream);
+      writeError(
+        res,
+        { error, requestId: request.requestId, now: this.#clock.now(), problemJson },
+        fromUpstream,
+      );
     }
   }
 

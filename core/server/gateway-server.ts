@@ -126,7 +126,10 @@ export class GatewayServer {
       request: (req, res) => dispatch(req, res, false),
       checkContinue: (req, res) => dispatch(req, res, true),
       checkExpectation: (req, res) =>
-        this.#refuse({ req, res, kind: 'http', expectsContinue: false }, new GatewayError('EXPECTATION_FAILED')),
+        this.#refuse(
+          { req, res, kind: 'http', expectsContinue: false },
+          new GatewayError('EXPECTATION_FAILED'),
+        ),
       upgrade: (req, socket, head) => this.#upgrades.dispatch(req, socket, head, generation()),
       // RFC 9110 section 9.3.6: this is no forward proxy.
       connect: (_req, socket) => onClientError(new Error('CONNECT'), socket),

@@ -79,7 +79,12 @@ export function readIncomingHead(req: IncomingMessage): IncomingHead {
       throw malformed('Host differs from :authority');
     }
     const target = http2Target(req.url ?? '');
-    return { host: authority ?? host ?? '', target, hasBody: !stream.endAfterHeaders, length: Number(length ?? 0) };
+    return {
+      host: authority ?? host ?? '',
+      target,
+      hasBody: !stream.endAfterHeaders,
+      length: Number(length ?? 0),
+    };
   }
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor > 1) {
     throw new GatewayError('HTTP_VERSION_NOT_SUPPORTED');
@@ -140,7 +145,8 @@ function absoluteTarget(
 }
 
 function http2Target(target: string): string {
-  if (!target.startsWith('/') && target !== '*') throw malformed('The request target must start with a slash');
+  if (!target.startsWith('/') && target !== '*')
+    throw malformed('The request target must start with a slash');
   return target;
 }
 

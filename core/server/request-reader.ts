@@ -44,7 +44,8 @@ export class RequestReader {
     if (hostname === undefined && (head.host !== '' || req.httpVersion !== '1.0')) {
       throw new GatewayError('BAD_REQUEST', { message: 'The Host field is missing or invalid' });
     }
-    if (settings.limits.body !== 0 && head.length > settings.limits.body) throw new GatewayError('PAYLOAD_TOO_LARGE');
+    if (settings.limits.body !== 0 && head.length > settings.limits.body)
+      throw new GatewayError('PAYLOAD_TOO_LARGE');
     const target = originForm(head.target, settings.limits.encodedSlashes === 'pass');
     const peer = peers.of(req.socket);
     return {

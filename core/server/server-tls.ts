@@ -81,7 +81,9 @@ function readPair(setting: string, files: { key: string; cert: string }, baseDir
   try {
     createSecureContext(pair);
   } catch (error) {
-    throw new Error(`${setting}: the key and the certificate cannot be used: ${messageOf(error)}`, { cause: error });
+    throw new Error(`${setting}: the key and the certificate cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   return pair;
 }
