@@ -28,7 +28,7 @@ export const PLUGIN_ID_PATTERN = '^[a-z0-9][a-z0-9._-]{0,62}$';
 /** Names that would shadow the gateway's own routes under `/api/v1/`. */
 export const RESERVED_SERVICE_NAMES: readonly string[] = ['gateway', 'auth'];
 
-export const UpstreamTlsSchema = Type.Object(
+const UpstreamTlsSchema = Type.Object(
   {
     ca: Type.Optional(
       Type.String({ description: 'File with the CA certificates (PEM) to trust instead of the system’s.' }),
@@ -43,7 +43,7 @@ export const UpstreamTlsSchema = Type.Object(
   { ...closed, default: {}, description: 'TLS towards `https:` targets.' },
 );
 
-export const TargetSchema = Type.Object(
+const TargetSchema = Type.Object(
   {
     url: Type.String({
       format: 'upstream-origin',
@@ -59,7 +59,7 @@ export const TargetSchema = Type.Object(
   { ...closed, description: 'One upstream server.' },
 );
 
-export const HealthSchema = Type.Object(
+const HealthSchema = Type.Object(
   {
     enabled: Type.Boolean({
       default: true,
@@ -87,7 +87,7 @@ export const HealthSchema = Type.Object(
   { ...closed, default: {}, description: 'Active health checks.' },
 );
 
-export const TimeoutSchema = Type.Object(
+const TimeoutSchema = Type.Object(
   {
     connect: Timer({ default: '2s', description: 'To connect to a target, TLS included. 0 for no limit.' }),
     response: Timer({
@@ -100,7 +100,7 @@ export const TimeoutSchema = Type.Object(
   { ...closed, default: {}, description: 'Time limits towards the targets.' },
 );
 
-export const LoadBalancingSchema = Type.Object(
+const LoadBalancingSchema = Type.Object(
   {
     algorithm: Type.Enum(['round-robin', 'least-connections', 'power-of-two-choices', 'consistent-hash'], {
       default: 'round-robin',
@@ -117,7 +117,7 @@ export const LoadBalancingSchema = Type.Object(
   { ...closed, default: {}, description: 'Spread of requests over the targets.' },
 );
 
-export const PoolSchema = Type.Object(
+const PoolSchema = Type.Object(
   {
     connections: Type.Integer({
       minimum: 1,
@@ -172,7 +172,7 @@ export const ServiceSchema = Type.Object(
   { ...closed, description: 'A service. A URL alone is short for one target.' },
 );
 
-export const RouteSchema = Type.Object(
+const RouteSchema = Type.Object(
   {
     id: Type.String({
       pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$',
@@ -222,7 +222,7 @@ export const RouteSchema = Type.Object(
   { ...closed, description: 'A route of one’s own, beside the built-in ones.' },
 );
 
-export const PluginEntrySchema = Type.Object(
+const PluginEntrySchema = Type.Object(
   {
     use: Type.String({
       minLength: 1,
@@ -250,7 +250,7 @@ const SniSchema = Type.Object(
   closed,
 );
 
-export const ServerTlsSchema = Type.Object(
+const ServerTlsSchema = Type.Object(
   {
     key: Type.String({ description: 'File with the key (PEM).' }),
     cert: Type.String({ description: 'File with the certificate chain (PEM).' }),
@@ -374,11 +374,8 @@ export const SettingsSchema = Type.Object(
 /** A complete, validated configuration; durations in milliseconds, sizes in bytes. */
 export type Settings = Static<typeof SettingsSchema>;
 export type ServiceSettings = Static<typeof ServiceSchema>;
-export type TargetSettings = Static<typeof TargetSchema>;
 export type HealthSettings = Static<typeof HealthSchema>;
-export type TimeoutSettings = Static<typeof TimeoutSchema>;
 export type LoadBalancingSettings = Static<typeof LoadBalancingSchema>;
-export type PoolSettings = Static<typeof PoolSchema>;
 export type UpstreamTlsSettings = Static<typeof UpstreamTlsSchema>;
 export type RouteSettings = Static<typeof RouteSchema>;
 export type PluginEntry = Static<typeof PluginEntrySchema>;

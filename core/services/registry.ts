@@ -13,7 +13,7 @@ import type { ServiceStore, StoredService } from './store.js';
 import { TlsFileError } from './tls-files.js';
 
 /** The most services that a registry takes, declared and registered together. */
-export const MAX_SERVICES = 100_000;
+const MAX_SERVICES = 100_000;
 
 /** What a {@link ServiceRegistry} is built on. */
 export interface ServiceRegistryInit {

@@ -28,6 +28,8 @@ export interface GatewayConfig {
   readonly port: number;
   readonly upstream: string;
   readonly services: readonly string[];
+  /** Log level. */
+  readonly level: string;
   readonly plugins: readonly unknown[];
 }
 
@@ -42,7 +44,7 @@ export function writeGatewayConfig(directory: string, config: GatewayConfig): st
   const content = {
     host: '127.0.0.1',
     port: config.port,
-    logging: { level: 'WARNING' },
+    logging: { level: config.level },
     services: Object.fromEntries(config.services.map((name) => [name, service])),
     plugins: config.plugins,
   };

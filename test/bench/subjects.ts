@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { benchToken } from './credentials.js';
 import { pluginsOf, serviceNames, spread, writeGatewayConfig } from './gateway-config.js';
 import { haproxy, installedVersion, nginx } from './natives.js';
+import { PLUGIN_ROWS } from './plugin-rows.js';
 
 export interface StartContext {
   readonly port: number;
@@ -32,13 +34,26 @@ export const YARDSTICK = 'yardstick';
 /** The upstream, which also runs as a row of its own. */
 export const UPSTREAM: Subject = nodeScript('direct', 'the upstream directly', 'reference');
 
+const EMPTY = fileURLToPath(new URL('./plugins/empty.mjs', import.meta.url));
+
 /** In the order of a round. To add a row is to add a line here. */
 export const SUBJECTS: readonly Subject[] = [
   UPSTREAM,
   nodeScript(YARDSTICK, 'http + undici pass-through (yardstick)', 'reference'),
   gateway('gateway', 'this gateway, no plugins'),
+  gateway('gateway-empty', 'this gateway, one empty plugin', { plugins: () => [EMPTY], addsTo: 'gateway' }),
+  ...PLUGIN_ROWS.map(({ plugin, title, headers, level }) =>
+    gateway(`with-${title.replaceAll(/[ ,]+/g, '-')}`, `with ${title}`, {
+      plugins: () => [EMPTY, plugin],
+      addsTo: 'gateway-empty',
+      ...(headers ? { headers } : {}),
+      ...(level ? { level } : {}),
+    }),
+  ),
   gateway('gateway-all', 'this gateway, all plugins', {
     plugins: () => pluginsOf('all-plugins'),
+    headers: { authorization: `Bearer ${benchToken()}` },
+    level: 'INFO',
     addsTo: 'gateway',
   }),
   gateway('gateway-10', 'this gateway, 10 services', { services: 10 }),
@@ -52,6 +67,8 @@ export const SUBJECTS: readonly Subject[] = [
 ];
 
 interface GatewayOptions {
+  /** Log level; WARNING by default. */
+  readonly level?: string;
   /** As in `.gatewayrc`. What plugin X adds is shown by `{ plugins: () => ['x'], addsTo: 'gateway' }`. */
   readonly plugins?: () => readonly unknown[];
   readonly services?: number;
@@ -61,7 +78,7 @@ interface GatewayOptions {
 
 /** This gateway, as production runs it: the build, started by its command line. */
 function gateway(name: string, title: string, options: GatewayOptions = {}): Subject {
-  const { plugins, services: count = 1, headers = {}, addsTo } = options;
+  const { plugins, services: count = 1, headers = {}, level = 'WARNING', addsTo } = options;
   const main = fileURLToPath(new URL('../../dist/core/cli/main.js', import.meta.url));
   const services = serviceNames(count);
   return {
@@ -72,7 +89,8 @@ function gateway(name: string, title: string, options: GatewayOptions = {}): Sub
     headers,
     ...(addsTo === undefined ? {} : { addsTo }),
     command({ port, upstream, directory }) {
-      const file = writeGatewayConfig(directory, { port, upstream, services, plugins: plugins?.() ?? [] });
+      const list = plugins?.() ?? [];
+      const file = writeGatewayConfig(directory, { port, upstream, services, level, plugins: list });
       return [process.execPath, main, 'start', '--config', file];
     },
     missing() {

@@ -1,0 +1,42 @@
+import { BENCH_API_KEY, BENCH_SECRET, benchToken } from './credentials.js';
+
+/** A plugin whose cost has a row of its own. */
+export interface PluginRow {
+  readonly title: string;
+  /** Its entry in the list, as in `.gatewayrc`; set so that every request passes. */
+  readonly plugin: unknown;
+  /** What every request must bring for that. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Log level, where it is not WARNING. */
+  readonly level?: string;
+}
+
+const bearer = { authorization: `Bearer ${benchToken()}` };
+
+/** What each plugin adds to a request that it lets pass. To add a row is to add a line here. */
+export const PLUGIN_ROWS: readonly PluginRow[] = [
+  { title: 'access-log', plugin: 'access-log', level: 'INFO' },
+  { title: 'auth-apikey', plugin: apiKeys(), headers: { 'x-api-key': BENCH_API_KEY } },
+  { title: 'auth-jwt, remembered token', plugin: { 'auth-jwt': { secret: BENCH_SECRET } }, headers: bearer },
+  {
+    title: 'auth-jwt, first-seen token',
+    plugin: { 'auth-jwt': { secret: BENCH_SECRET, cache: 0 } },
+    headers: bearer,
+  },
+  { title: 'cors', plugin: { cors: { origins: ['*'] } } },
+  { title: 'header-transform', plugin: { 'header-transform': { request: { set: { 'x-a': 'b' } } } } },
+  { title: 'ip-restriction', plugin: { 'ip-restriction': { deny: ['192.0.2.0/24'] } } },
+  {
+    title: 'rate-limit-token-bucket',
+    plugin: { 'rate-limit-token-bucket': { requests: 1_000_000_000, window: '1s' } },
+  },
+  {
+    title: 'request-validator',
+    plugin: { 'request-validator': { schemas: { query: { type: 'object', additionalProperties: false } } } },
+  },
+  { title: 'security-headers', plugin: 'security-headers' },
+];
+
+function apiKeys() {
+  return { 'auth-apikey': { keys: [{ consumer: 'bench', name: 'bench', key: BENCH_API_KEY }] } };
+}
