@@ -257,12 +257,18 @@ export class Gateway {
       await hooks.stop();
       this.#kept.sweep(this.#current().number);
     };
-    const retiring = end().finally(() => this.#retiring.delete(retiring));
+    const retiring = end()
+      .catch((err: unknown) => this.#logger.error({ err }, 'A generation did not end cleanly'))
+      .finally(() => this.#retiring.delete(retiring));
     this.#retiring.add(retiring);
   }
 
   async #release(): Promise<void> {
-    this.#kept.clear();
+    try {
+      this.#kept.clear();
+    } catch (err) {
+      this.#logger.error({ err }, 'State that was kept could not be disposed of');
+    }
     await this.#services.registry.stop();
     await this.#services.pools.closeAll();
     await this.#container.dispose();

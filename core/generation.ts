@@ -5,7 +5,13 @@ import type { Settings } from './config/schema.js';
 import { Exchange, type GatewayRequest } from './exchange.js';
 import type { HookRunner } from './hooks.js';
 import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
-import { type CompiledRoute, compileRoute, type FinishedListener, finishedListener, type ReceiveHead } from './pipeline.js';
+import {
+  type CompiledRoute,
+  compileRoute,
+  type FinishedListener,
+  finishedListener,
+  type ReceiveHead,
+} from './pipeline.js';
 import type { Route } from './plugin.js';
 import { Peers } from './proxy/peers.js';
 import { RequestHeadWriter } from './proxy/request-head.js';

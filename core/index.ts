@@ -19,6 +19,7 @@ export type { Service } from './services/service.js';
 export type { Target } from './services/target.js';
 export { DamagedFileError, JsonFile } from './state/json-file.js';
 export {
+  BASE_DIRECTORY,
   CLOCK,
   DATA_DIRECTORY,
   EVENTS,

@@ -32,17 +32,31 @@ export class KeptState {
     this.#generation = generation;
   }
 
-  /** Drops what was last asked for before generation `generation`. */
+  /**
+   * Drops what was last asked for before generation `generation`.
+   *
+   * @throws AggregateError with what the `dispose` functions threw, after all of them were called
+   */
   sweep(generation: number): void {
+    const failures: unknown[] = [];
     for (const [key, entry] of this.#entries) {
-      if (entry.generation < generation) {
-        this.#entries.delete(key);
+      if (entry.generation >= generation) continue;
+      this.#entries.delete(key);
+      try {
         entry.dispose?.();
+      } catch (failure) {
+        failures.push(failure);
       }
     }
+    if (failures.length > 0)
+      throw new AggregateError(failures, 'State that was kept could not be disposed of');
   }
 
-  /** Drops everything. */
+  /**
+   * Drops everything.
+   *
+   * @throws AggregateError as {@link sweep} does
+   */
   clear(): void {
     this.sweep(Number.POSITIVE_INFINITY);
   }

@@ -26,3 +26,5 @@ export const EVENTS: InjectionToken<GatewayEvents> = Symbol.for('gateway:events'
 export const KEPT_STATE: InjectionToken<KeptState> = Symbol.for('gateway:kept-state');
 /** The folder for what is created at run time and kept over a restart. */
 export const DATA_DIRECTORY: InjectionToken<string> = Symbol.for('gateway:data-directory');
+/** The folder of the configuration file, which files in options are relative to; absolute. */
+export const BASE_DIRECTORY: InjectionToken<string> = Symbol.for('gateway:base-directory');

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { DependencyContainer } from 'tsyringe';
 import { stamp } from '../blame.js';
 import { ConfigurationError, type Fault, type Mistake } from '../config/mistakes.js';
@@ -6,7 +7,7 @@ import type { PluginEntry } from '../config/schema.js';
 import { compileOptions } from '../config/validator.js';
 import type { Logger } from '../log/logger.js';
 import type { PluginCatalogue, PluginDefinition } from '../plugin.js';
-import { LOGGER, OPTIONS, PLUGIN_ID } from '../tokens.js';
+import { BASE_DIRECTORY, LOGGER, OPTIONS, PLUGIN_ID } from '../tokens.js';
 import { LoadedPlugin } from './loaded-plugin.js';
 import { orderViolations } from './order.js';
 import { importPlugin } from './resolve.js';
@@ -63,11 +64,13 @@ export async function loadPlugins(options: LoadOptions): Promise<LoadedPlugin[]>
   return enabled.map((candidate) => construct(candidate, options));
 }
 
-function construct(candidate: Candidate, { container, logger, mistakes: report }: LoadOptions): LoadedPlugin {
+function construct(candidate: Candidate, options: LoadOptions): LoadedPlugin {
+  const { container, logger, baseDirectory, mistakes: report } = options;
   const { entry, definition, validate } = candidate;
   const child = container.createChildContainer();
   child.register(OPTIONS, { useValue: candidate.options });
   child.register(PLUGIN_ID, { useValue: entry.id });
+  child.register(BASE_DIRECTORY, { useValue: resolve(baseDirectory) });
   child.register(LOGGER, { useValue: logger.child({ plugin: entry.id }) });
   try {
     return new LoadedPlugin({
