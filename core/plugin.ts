@@ -3,7 +3,7 @@ import type Router from '@koa/router';
 import type Koa from 'koa';
 import type { constructor as Constructor } from 'tsyringe/dist/typings/types/index.js';
 import type { Static, TObject, TProperties } from 'typebox';
-import type { AuthenticationState } from './authentication.js';
+import type { AuthenticationState } from './authentication/authentication.js';
 import type { Exchange, GatewayRequest } from './exchange.js';
 import type { Service } from './services/service.js';
 import type { Target } from './services/target.js';

@@ -28,9 +28,14 @@ const HOP_BY_HOP = [
 /** Fields of the gateway's own; nobody else's reach either side. */
 const OWN = ['x-gateway-service', 'x-gateway-timestamp', 'x-request-id'];
 
+/** Who calls, as an authentication plugin tells the upstream: a client's own word for it never gets through. */
+const IDENTITY = ['x-credential-id', 'x-authenticated-by'];
+const IDENTITY_PREFIX = 'x-consumer-';
+
 const REQUEST: readonly (readonly [string, FieldFate])[] = [
   ...HOP_BY_HOP.map((name) => [name, FieldFate.Drop] as const),
   ...OWN.map((name) => [name, FieldFate.Drop] as const),
+  ...IDENTITY.map((name) => [name, FieldFate.Drop] as const),
   ['connection', FieldFate.Connection],
   ['host', FieldFate.Host],
   ['content-length', FieldFate.ContentLength],
@@ -63,24 +68,38 @@ const MOST_SPELLINGS = 1024;
  */
 export class FieldClassifier {
   readonly #fates: ReadonlyMap<string, FieldFate>;
+  readonly #droppedPrefix: string | undefined;
   readonly #spellings = new Map<string, FieldFate>();
 
-  constructor(fates: Iterable<readonly [string, FieldFate]>) {
+  /** @param droppedPrefix names that start so are dropped; in lower case */
+  constructor(fates: Iterable<readonly [string, FieldFate]>, droppedPrefix?: string) {
     this.#fates = new Map(fates);
+    this.#droppedPrefix = droppedPrefix;
   }
 
   of(name: string): FieldFate {
     const known = this.#spellings.get(name);
     if (known !== undefined) return known;
-    const fate = this.#fates.get(name.toLowerCase()) ?? FieldFate.Copy;
+    const fate = this.#classify(name.toLowerCase());
     if (this.#spellings.size < MOST_SPELLINGS) this.#spellings.set(name, fate);
     return fate;
+  }
+
+  #classify(name: string): FieldFate {
+    const fate = this.#fates.get(name);
+    if (fate !== undefined) return fate;
+    // Behind CGI and WSGI, `_` and `-` are the same: what is dropped must be dropped in both spellings.
+    const plain = name.replaceAll('_', '-');
+    if (plain !== name && this.#fates.has(plain)) return FieldFate.Drop;
+    return this.#droppedPrefix !== undefined && plain.startsWith(this.#droppedPrefix)
+      ? FieldFate.Drop
+      : FieldFate.Copy;
   }
 }
 
 /** The fates of the fields of requests on their way to the upstream. */
 export function requestFields(): FieldClassifier {
-  return new FieldClassifier(REQUEST);
+  return new FieldClassifier(REQUEST, IDENTITY_PREFIX);
 }
 
 /** The fates of the fields of responses on their way to the client. */

@@ -34,7 +34,7 @@ export class RequestHeadWriter {
         case FieldFate.Copy:
           // HTTP/2 pseudo fields start with a colon; its split cookies are joined below.
           if (name.charCodeAt(0) === 0x3a || (req.httpVersionMajor === 2 && name === 'cookie')) break;
-          if (edits !== undefined && edits.has(name.toLowerCase())) break;
+          if (edits?.has(name.toLowerCase())) break;
           head.push(name, raw[i + 1] ?? '');
           break;
         case FieldFate.ContentLength:

@@ -7,7 +7,6 @@ import {
   type Consumer,
   DATA_DIRECTORY,
   type EndpointRouter,
-  type GatewayContext,
   GatewayError,
   type GatewayMiddleware,
   type GatewayPlugin,
@@ -18,6 +17,7 @@ import {
   OPTIONS,
   PLUGIN_ID,
   type PluginStats,
+  PublicPaths,
   type Route,
 } from '../../core/index.js';
 import { mountKeyRoutes } from './admin-routes.js';
@@ -25,11 +25,10 @@ import { type Grant, permits } from './api-key.js';
 import { type ConfiguredKeys, configuredKeys } from './configured-keys.js';
 import { CredentialTaker } from './credential.js';
 import { FileKeyStore } from './file-key-store.js';
-import { removeForgedIdentity, setIdentity } from './identity-headers.js';
+import { setIdentity } from './identity-headers.js';
 import { MemoryKeyStore } from './key-store.js';
 import { digestOf, KEY_LENGTH } from './key-text.js';
 import { Keyring } from './keyring.js';
-import { PublicPaths } from './public-paths.js';
 import type { Options } from './schema.js';
 
 /** Lets requests pass that bring a valid API key, and tells everybody behind it whose they are. */
@@ -75,9 +74,7 @@ export class AuthApiKey implements GatewayPlugin<Options> {
     return (ctx, next) => {
       const { gateway } = ctx;
       const key = credentials.take(gateway);
-      removeForgedIdentity(gateway);
-      // Let in as nobody's by another plugin: a valid key still says whose the request is.
-      if (gateway.consumer !== undefined && authentication.isSettled(ctx)) return next();
+      if (authentication.isSettled(ctx)) return next();
       const grant = key === undefined ? undefined : this.#find(key, configured);
       if (grant !== undefined && permits(grant, service, ctx.method)) {
         const consumer = consumerOf(grant, this.#id);
@@ -86,9 +83,9 @@ export class AuthApiKey implements GatewayPlugin<Options> {
         if (gateway.consumer === consumer) {
           setIdentity(gateway, { consumer: consumer.id, credential: grant.id, authenticatedBy: this.#id });
         }
-      } else if (publicPaths.has(gateway.path)) {
-        authentication.accept(ctx, undefined);
-      } else if (key !== undefined || !optional || wasShownCredential(ctx)) {
+      } else if (publicPaths.has(gateway.path) || (key === undefined && optional)) {
+        authentication.abstain(ctx);
+      } else {
         authentication.refuse(ctx, grant === undefined ? unauthorized() : forbidden(), key !== undefined);
       }
       return next();
@@ -128,11 +125,6 @@ function consumerOf({ id, consumer, rateLimit }: Grant, pluginId: string): Consu
   return rateLimit === undefined
     ? { id: consumer, authenticatedBy: pluginId, credentialId: id }
     : { id: consumer, authenticatedBy: pluginId, credentialId: id, rateLimit };
-}
-
-/** Whether another plugin has refused a credential: such a request is not one without credentials. */
-function wasShownCredential(ctx: GatewayContext): boolean {
-  return ctx.state.authentication?.refusals.some(({ shown }) => shown) === true;
 }
 
 /** The same for no key, and for an unknown, an expired and a revoked one: which it was is nobody's business. */

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { PublicPaths } from '../../core/index.js';
 import { parameter, withoutParameter } from '../../plugins/auth-apikey/credential.js';
-import { PublicPaths } from '../../plugins/auth-apikey/public-paths.js';
 import { parseDateTime } from '../../plugins/auth-apikey/schema.js';
 
 const NAME = 'api_key';

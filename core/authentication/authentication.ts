@@ -1,5 +1,5 @@
-import { GatewayError } from './errors.js';
-import type { Consumer, GatewayContext, Route } from './plugin.js';
+import { GatewayError } from '../errors.js';
+import type { Consumer, GatewayContext, Route } from '../plugin.js';
 
 /**
  * How several authentication plugins on a route go together: one of them must accept the request (`any`), or each of
@@ -11,8 +11,6 @@ export type AuthenticationMode = 'any' | 'all';
 export interface AuthenticationState {
   /** Whether one of them has accepted the request. */
   accepted: boolean;
-  /** Whether one of them would let anybody pass. */
-  abstained: boolean;
   /** Why others have not, first the one that was shown a credential. */
   refusals: { readonly error: GatewayError; readonly shown: boolean }[];
 }
@@ -33,9 +31,9 @@ export class Authentication {
     this.#isLast = !route.plugins.slice(own + 1).some(({ provides }) => provides.includes('authentication'));
   }
 
-  /** Whether the plugin need not look at the request: another one has accepted it, and one is enough. */
+  /** Whether the plugin need not look at the request: another one has established whose it is, and one is enough. */
   isSettled(ctx: GatewayContext): boolean {
-    return this.#mode === 'any' && ctx.state.authentication?.accepted === true;
+    return this.#mode === 'any' && ctx.gateway.consumer !== undefined;
   }
 
   /** The request is the consumer's. The first plugin to accept names the consumer. */
@@ -61,28 +59,26 @@ export class Authentication {
   }
 
   /**
-   * The plugin was shown no credential, and asks for none: here, anybody may pass. A credential that another plugin has
-   * refused keeps the request out all the same.
+   * The plugin asks for no credential here. The request passes where all of them abstain; one that asks for a credential
+   * is enough to need one.
    *
    * @throws GatewayError as {@link refuse} does
    */
   abstain(ctx: GatewayContext): void {
-    stateOf(ctx).abstained = true;
     if (this.#isLast) decide(ctx);
   }
 }
 
 /** The word of the last authentication plugin on a route. */
 function decide(ctx: GatewayContext): void {
-  const { accepted, abstained, refusals } = stateOf(ctx);
+  const { accepted, refusals } = stateOf(ctx);
   if (accepted) return;
-  if (abstained && !refusals.some(({ shown }) => shown)) return;
   const error = withAllChallenges(refusals.map((refusal) => refusal.error));
   if (error !== undefined) throw error;
 }
 
 function stateOf(ctx: GatewayContext): AuthenticationState {
-  ctx.state.authentication ??= { accepted: false, abstained: false, refusals: [] };
+  ctx.state.authentication ??= { accepted: false, refusals: [] };
   return ctx.state.authentication;
 }
 
