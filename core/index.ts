@@ -1,6 +1,11 @@
 /** The gateway's public face: what plugins, and programs that embed the gateway, import. */
 export { readJsonBody } from './admin/json-body.js';
-export { Authentication, type AuthenticationMode, type AuthenticationState } from './authentication.js';
+export {
+  Authentication,
+  type AuthenticationMode,
+  type AuthenticationState,
+} from './authentication/authentication.js';
+export { PublicPaths } from './authentication/public-paths.js';
 export type { Clock, Timer } from './clock.js';
 export { systemClock } from './clock.js';
 export { ConfigurationError, type Mistake } from './config/mistakes.js';
@@ -14,6 +19,13 @@ export { KeptState } from './kept-state.js';
 export { createLog, type Log, type Logger, type LogLevel } from './log/logger.js';
 export { AddressRanges, parseAddress } from './net/address-ranges.js';
 export * from './plugin.js';
+export {
+  type Derive,
+  type PasswordHash,
+  parsePasswordHash,
+  unmatchableHash,
+  verifyPassword,
+} from './secrets/password-hash.js';
 export type { ServiceRegistry } from './services/registry.js';
 export type { Service } from './services/service.js';
 export type { Target } from './services/target.js';

@@ -3,4 +3,12 @@ import type { PluginCatalogue } from '../core/index.js';
 /** The plugins that ship with the gateway. A plugin's module is only imported when the configuration names it. */
 export const catalogue: PluginCatalogue = {
   'access-log': () => import('./access-log/index.js'),
+  'auth-apikey': () => import('./auth-apikey/index.js'),
+  'auth-jwt': () => import('./auth-jwt/index.js'),
+  cors: () => import('./cors/index.js'),
+  'header-transform': () => import('./header-transform/index.js'),
+  'ip-restriction': () => import('./ip-restriction/index.js'),
+  'rate-limit-token-bucket': () => import('./rate-limit-token-bucket/index.js'),
+  'request-validator': () => import('./request-validator/index.js'),
+  'security-headers': () => import('./security-headers/index.js'),
 };

@@ -5,6 +5,7 @@ import { configurationSchema } from '../config/schema-file.js';
 import { ERRORS } from '../errors.js';
 import type { PluginCatalogue, PluginDefinition } from '../plugin.js';
 import { adminReference } from './admin-reference.js';
+import { alignedTable } from './aligned-table.js';
 
 /** A file of the repository that is made from the code. */
 export interface GeneratedFile {
@@ -13,16 +14,13 @@ export interface GeneratedFile {
   readonly content: string;
 }
 
-const OPEN = '<!-- options -->';
-const CLOSE = '<!-- /options -->';
-
 /**
- * Everything that `npm run generate` writes: the schema for editors, the reference pages, and the tables of options in
- * the pages of the plugins that have one.
+ * Everything that `npm run generate` writes: the schema for editors, the reference pages, the list of plugins in the
+ * README, and the tables of options in the pages of the plugins.
  *
  * @param root the repository
  * @param openApi the description of the admin routes
- * @throws Error when a plugin's page has no place for its table
+ * @throws Error when a page has no place for what goes into it
  */
 export async function generatedFiles(
   root: string,
@@ -37,6 +35,7 @@ export async function generatedFiles(
     { path: 'docs/reference/errors.md', content: errorReference() },
     { path: 'docs/reference/admin-api.md', content: adminReference(openApi) },
     { path: 'docs/reference/plugins.md', content: pluginReference(definitions) },
+    { path: 'README.md', content: await filled(root, 'README.md', 'plugins', pluginList(definitions)) },
     ...(await pluginPages(root, definitions)),
   ];
 }
@@ -98,25 +97,37 @@ function names(list: readonly string[] = []): string {
   return list.map((name) => `\`${name}\``).join(', ');
 }
 
+function pluginList(definitions: readonly PluginDefinition[]): string {
+  return definitions
+    .map(({ name, summary }) => `- [${name}](docs/plugins/${name}.md): ${summary}`)
+    .join('\n');
+}
+
 async function pluginPages(root: string, definitions: readonly PluginDefinition[]): Promise<GeneratedFile[]> {
-  const folder = path.join(root, 'docs', 'plugins');
-  const existing = await readdir(folder);
+  const existing = await readdir(path.join(root, 'docs/plugins'));
   const documented = definitions.filter(({ name }) => existing.includes(`${name}.md`));
   return Promise.all(
     documented.map(async ({ name, options }) => {
-      const text = await readFile(path.join(folder, `${name}.md`), 'utf8');
-      return { path: `docs/plugins/${name}.md`, content: withTable(name, text, optionsTable(options)) };
+      const page = `docs/plugins/${name}.md`;
+      return { path: page, content: await filled(root, page, 'options', formatted(optionsTable(options))) };
     }),
   );
 }
 
-function withTable(name: string, text: string, table: string): string {
-  const start = text.indexOf(OPEN);
-  const end = text.indexOf(CLOSE, start);
+/** Pages of plugins are formatted by the linter, unlike those of the reference. */
+function formatted(text: string): string {
+  return text.startsWith('|') ? alignedTable(text) : text;
+}
+
+/** A file with new content between `<!-- name -->` and `<!-- /name -->`. */
+async function filled(root: string, file: string, name: string, content: string): Promise<string> {
+  const text = await readFile(path.join(root, file), 'utf8');
+  const opening = `<!-- ${name} -->`;
+  const closing = `<!-- /${name} -->`;
+  const start = text.indexOf(opening);
+  const end = text.indexOf(closing, start);
   if (start === -1 || end === -1) {
-    throw new Error(
-      `docs/plugins/${name}.md has no place for the options: a line ${OPEN}, and below it ${CLOSE}`,
-    );
+    throw new Error(`${file} has no place for its ${name}: a line ${opening}, and below it ${closing}`);
   }
-  return `${text.slice(0, start + OPEN.length)}\n\n${table.trimEnd()}\n\n${text.slice(end)}`;
+  return `${text.slice(0, start + opening.length)}\n\n${content.trimEnd()}\n\n${text.slice(end)}`;
 }

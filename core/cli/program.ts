@@ -1,14 +1,26 @@
 import { Command, CommanderError } from 'commander';
+import { blameFor } from '../blame.js';
 import { ConfigurationError } from '../config/mistakes.js';
 import type { PluginCatalogue } from '../plugin.js';
 import { gatewayVersion } from '../version.js';
 import { check } from './check.js';
+import { hashPasswordCommand } from './hash-password.js';
 import { listPlugins } from './plugins.js';
 import { listRoutes } from './routes.js';
 import { start } from './start.js';
+import { token } from './token.js';
 
 /** The exit code for a configuration that cannot be used, or a command line that makes no sense. */
 const EXIT_INVALID = 2;
+
+/** The flags of `gateway token`. */
+interface TokenFlags {
+  readonly config?: string;
+  readonly subject: string;
+  readonly scope: readonly string[];
+  readonly role: readonly string[];
+  readonly ttl?: string;
+}
 
 /** What every command is given. */
 export interface CommandContext {
@@ -30,19 +42,39 @@ export async function runCli(argv: readonly string[], catalogue: PluginCatalogue
     .description('The front door of a microservice system.')
     .version(gatewayVersion())
     .exitOverride();
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
   const command = (name: string, description: string, run: (context: CommandContext) => Promise<number>) => {
     program
       .command(name)
       .description(description)
       .option('-c, --config <file>', 'configuration file; searched for in the working directory without it')
       .action(async ({ config }: { config?: string }) => {
-        exitCode = await run({ file: config, catalogue, print: (line) => process.stdout.write(`${line}\n`) });
+        exitCode = await run({ file: config, catalogue, print });
       });
   };
   command('start', 'run the gateway', start);
   command('check', 'check the configuration and print what would run', check);
   command('routes', 'list the routes and the plugins that each one passes', listRoutes);
   command('plugins', 'list the plugins: those configured, and those available', listPlugins);
+  program
+    .command('hash-password')
+    .description('read a password, and print the hash to configure a user with')
+    .action(async () => {
+      const prompt = (text: string) => void process.stderr.write(text);
+      exitCode = await hashPasswordCommand({ input: process.stdin, prompt, print });
+    });
+  program
+    .command('token')
+    .description('print a token that the configured gateway accepts, for tests')
+    .requiredOption('-s, --subject <id>', 'the consumer that the token speaks for')
+    .option('--scope <scope...>', 'scopes of the token', [])
+    .option('--role <role...>', 'roles of the token', [])
+    .option('--ttl <duration>', 'how long it is good: 15m, 1h; the plugin’s own by default')
+    .option('-c, --config <file>', 'configuration file; searched for in the working directory without it')
+    .action(async ({ config, subject, scope, role, ttl }: TokenFlags) => {
+      const options = { subject, scopes: scope, roles: role, ...(ttl === undefined ? {} : { ttl }) };
+      exitCode = await token({ file: config, catalogue, print }, options);
+    });
   try {
     await program.parseAsync([...argv]);
     return exitCode;
@@ -52,7 +84,9 @@ export async function runCli(argv: readonly string[], catalogue: PluginCatalogue
       process.stderr.write(`The configuration cannot be used:\n${error.message}\n`);
       return EXIT_INVALID;
     }
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    const culprit = blameFor(error);
+    const prefix = culprit === undefined ? '' : `The plugin ${culprit.plugin} failed in ${culprit.member}: `;
+    process.stderr.write(`${prefix}${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
 }

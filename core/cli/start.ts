@@ -1,5 +1,6 @@
-import { loadConfiguration } from '../config/load.js';
+import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { ConfigurationError } from '../config/mistakes.js';
+import { LONGEST_TIMER } from '../config/units.js';
 import { Gateway } from '../gateway.js';
 import { createLog } from '../log/logger.js';
 import type { CommandContext } from './program.js';
@@ -21,22 +22,34 @@ export async function start({ file, catalogue }: CommandContext): Promise<number
   const gateway = new Gateway(configuration, { catalogue, logger });
 
   const reload = async () => {
+    let next: LoadedConfiguration;
     try {
-      const next = await load();
-      await gateway.reload(next);
-      log.setLevel(next.settings.logging.level);
+      next = await load();
     } catch (err) {
-      // The gateway has logged why a configuration did not start; one that cannot be read never reached it.
       if (err instanceof ConfigurationError)
         logger.error({ reason: err.message }, 'The configuration was not reloaded');
+      else logger.error({ err }, 'The configuration was not reloaded');
+      return;
+    }
+    try {
+      await gateway.reload(next);
+      log.setLevel(next.settings.logging.level);
+    } catch {
+      // The gateway has logged why, and goes on with what it had.
     }
   };
-
-  process.on('SIGHUP', () => void reload());
-  const stopped = new Promise<void>((resolve) => {
+  // One after the other: what was read last is to stay.
+  let reloads = Promise.resolve();
+  const onReload = () => {
+    reloads = reloads.then(reload);
+  };
+  // Timers and hooks that are waited for do not keep the process alive; it is to end by returning from here only.
+  const alive = setInterval(() => {}, LONGEST_TIMER);
+  process.on('SIGHUP', onReload);
+  const stopped = new Promise<void>((resolve, reject) => {
     const stop = (signal: string) => {
       logger.info({ signal }, 'Draining');
-      void gateway.stop().then(resolve);
+      gateway.stop().then(resolve, reject);
     };
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
@@ -46,6 +59,8 @@ export async function start({ file, catalogue }: CommandContext): Promise<number
     await stopped;
     return 0;
   } finally {
+    process.off('SIGHUP', onReload);
+    clearInterval(alive);
     log.flush();
   }
 }
