@@ -14,6 +14,7 @@ import { loadPlugins } from './loader/load.js';
 import { type Logger, silentLogger } from './log/logger.js';
 import type { PluginCatalogue } from './plugin.js';
 import { checkReloadable } from './reloadable.js';
+import { RequestCounters } from './request-counters.js';
 import { GatewayServer } from './server/gateway-server.js';
 import { HeadReceiver } from './server/writer.js';
 import type { PreparedServices, ServiceRegistry } from './services/registry.js';
@@ -45,6 +46,7 @@ export class Gateway {
   readonly #services: Services;
   readonly #server: GatewayServer;
   readonly #heads: HeadReceiver;
+  readonly #counters = new RequestCounters();
   readonly #version = gatewayVersion();
   #configuration: LoadedConfiguration;
   #generation: Generation | undefined;
@@ -230,6 +232,8 @@ export class Gateway {
         clock: this.#clock,
         heads: this.#heads,
         hooks,
+        counters: this.#counters,
+        logger: this.#logger,
         endpoints: (made) => createEndpoints(made, this.#endpointParts(configuration)),
       });
       if (start) await hooks.start();
@@ -295,6 +299,7 @@ export class Gateway {
       registry: this.#services.registry,
       catalogueNames: Object.keys(this.#catalogue),
       baseDirectory,
+      counters: this.#counters,
       now: () => this.#clock.now(),
       uptime: () => this.#clock.monotonic() - this.#startedAt,
       state: () => this.#state,

@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Endpoints } from './admin/endpoints.js';
+import { blameFor } from './blame.js';
 import type { Clock } from './clock.js';
 import type { Settings } from './config/schema.js';
 import { Exchange, type GatewayRequest } from './exchange.js';
 import type { HookRunner } from './hooks.js';
 import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
+import type { Logger } from './log/logger.js';
 import {
   type CompiledRoute,
   compileRoute,
@@ -17,6 +19,7 @@ import { Peers } from './proxy/peers.js';
 import { RequestHeadWriter } from './proxy/request-head.js';
 import { SlowBodyGuard } from './proxy/slow-body-guard.js';
 import { ProxyStage } from './proxy/stage.js';
+import type { RequestCounters } from './request-counters.js';
 import { Router } from './routing/router.js';
 import type { HeadReceiver } from './server/writer.js';
 import type { Service } from './services/service.js';
@@ -31,6 +34,8 @@ export interface GenerationInit {
   readonly clock: Clock;
   readonly heads: HeadReceiver;
   readonly hooks: HookRunner;
+  readonly counters: RequestCounters;
+  readonly logger: Logger;
   /** Builds the gateway's own routes and those of the plugins. */
   readonly endpoints: (generation: Generation) => Endpoints;
 }
@@ -46,10 +51,14 @@ export class Generation {
   readonly peers: Peers;
   readonly router = new Router();
   readonly endpoints: Endpoints;
-  /** Learn of requests that belong to no route. */
+  /** Learn of requests that matched no route. */
   readonly finished: readonly FinishedListener[];
+  /** Learn of requests that the gateway answers itself. */
+  readonly endpointFinished: readonly FinishedListener[];
   readonly hooks: HookRunner;
   readonly #stage: ProxyStage;
+  readonly #logger: Logger;
+  readonly #count: FinishedListener;
   /** Makes the head of an upstream's response that of the client's. */
   readonly receive: ReceiveHead;
   #active = 0;
@@ -64,7 +73,10 @@ export class Generation {
     this.hooks = init.hooks;
     this.receive = init.heads.receive;
     this.peers = new Peers(settings.trustedProxies);
-    this.finished = init.plugins.map(finishedListener).filter((listener) => listener !== undefined);
+    this.#logger = init.logger;
+    this.#count = init.counters.count;
+    this.endpointFinished = init.plugins.map(finishedListener).filter((listener) => listener !== undefined);
+    this.finished = [this.#count, ...this.endpointFinished];
     const { bodyTimeout, bodyMinRate, body } = settings.limits;
     this.#stage = new ProxyStage({
       clock,
@@ -118,9 +130,16 @@ export class Generation {
     this.#active++;
     const leave = () => {
       if (request instanceof Exchange) request.upstream?.abandon();
-      request.finish();
-      for (const listener of listeners) listener(request);
       this.#active--;
+      try {
+        request.finish();
+        for (const listener of listeners) listener(request);
+      } catch (err) {
+        this.#logger.error(
+          { err, request_id: request.requestId, ...blameFor(err) },
+          'A plugin failed after a request',
+        );
+      }
       if (this.#active === 0) this.#onIdle?.();
     };
     (socket ?? request.res).on('close', leave);
@@ -140,6 +159,7 @@ export class Generation {
       { plugins: service.settings.plugins, path: ['services', service.name, 'plugins'] },
       ...own,
     ];
-    return compileRoute(route, this.plugins, overrides, this.#stage, this.receive);
+    const compiled = compileRoute(route, this.plugins, overrides, this.#stage, this.receive);
+    return { ...compiled, finished: [this.#count, ...compiled.finished] };
   }
 }

@@ -65,8 +65,17 @@ function centre(forward: Forward, receive: ReceiveHead): Onion<GatewayContext> {
 }
 
 /** A plugin's `finished` member, bound; undefined where it has none. */
-export function finishedListener({ instance }: LoadedPlugin): FinishedListener | undefined {
-  return instance.finished?.bind(instance);
+export function finishedListener(plugin: LoadedPlugin): FinishedListener | undefined {
+  const { id, instance } = plugin;
+  if (instance.finished === undefined) return undefined;
+  return (request) => {
+    try {
+      instance.finished?.(request);
+    } catch (failure) {
+      stamp(failure, { plugin: id, member: 'finished' });
+      throw failure;
+    }
+  };
 }
 
 function blameAttempt(id: string, wrapper: AttemptWrapper): AttemptWrapper {

@@ -3,6 +3,7 @@ import { parseSettings } from '../config/parse.js';
 import type { ServiceSettings } from '../config/schema.js';
 import type { Generation } from '../generation.js';
 import type { LoadedPlugin } from '../loader/loaded-plugin.js';
+import type { RequestCounters } from '../request-counters.js';
 import type { ServiceRegistry } from '../services/registry.js';
 import { Endpoints } from './endpoints.js';
 import { AdminGuard } from './guard.js';
@@ -10,6 +11,7 @@ import { mountHealthRoutes } from './health-routes.js';
 import { mountInspectionRoutes } from './inspection-routes.js';
 import { mountOpenApiRoute } from './openapi.js';
 import { mountServiceRoutes } from './service-routes.js';
+import { mountStatsRoutes } from './stats-routes.js';
 import { mountStatusRoutes } from './status-routes.js';
 
 /** What the gateway's own routes report of and work on, beside the generation. */
@@ -19,6 +21,7 @@ export interface EndpointParts {
   readonly catalogueNames: readonly string[];
   /** The folder of the configuration file. */
   readonly baseDirectory: string;
+  readonly counters: RequestCounters;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Milliseconds since the start. */
@@ -46,7 +49,7 @@ export function createEndpoints(generation: Generation, parts: EndpointParts): E
         now,
       });
     },
-    mountAdmin(admin) {
+    mountAdmin(admin, open) {
       mountStatusRoutes(admin, {
         version,
         now,
@@ -56,12 +59,13 @@ export function createEndpoints(generation: Generation, parts: EndpointParts): E
         serviceCount: () => services().length,
         plugins,
       });
+      mountStatsRoutes(admin, { counters: parts.counters, plugins });
       mountServiceRoutes(admin, {
         registry,
         parse: (name, declaration) => parseService(name, declaration, generation, parts),
       });
       mountInspectionRoutes(admin, { version, router, plugins });
-      mountOpenApiRoute(admin, version);
+      mountOpenApiRoute(admin, { version, admin, open });
     },
   });
 }

@@ -6,7 +6,7 @@ import type { EndpointContext, EndpointRouter } from '../plugin.js';
 import type { AdminGuard } from './guard.js';
 
 /** Where admin routes live. */
-export const ADMIN_PREFIX = '/api/v1/gateway';
+const ADMIN_PREFIX = '/api/v1/gateway';
 /** Where authentication plugins put their endpoints. */
 const AUTH_PREFIX = '/api/v1/auth';
 

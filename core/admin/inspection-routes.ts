@@ -32,7 +32,7 @@ export function mountInspectionRoutes(router: EndpointRouter, view: InspectionVi
 }
 
 /** A plugin instance for people: its place, version and options, secrets masked. */
-export function describePlugin(plugin: LoadedPlugin, gatewayVersion: string) {
+function describePlugin(plugin: LoadedPlugin, gatewayVersion: string) {
   const { definition, entry } = plugin;
   return {
     id: plugin.id,

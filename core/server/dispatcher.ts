@@ -56,7 +56,7 @@ export class Dispatcher {
   /** An admin route or an endpoint: the gateway answers itself. */
   #answer(facts: RequestFacts, generation: Generation): void {
     const request = new GatewayRequest(facts);
-    generation.enter(request, generation.finished);
+    generation.enter(request, generation.endpointFinished);
     facts.res.setHeader('X-Request-Id', facts.requestId);
     void this.#run(this.#contexts.create(request), generation.endpoints.handle);
   }

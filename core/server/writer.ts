@@ -122,7 +122,9 @@ class ResponseSink implements BodySink {
   }
 
   end(trailers: string[] | undefined): void {
-    if (trailers !== undefined && this.#res.chunkedEncoding) this.#res.addTrailers(pairs(trailers));
+    const { httpVersionMajor } = this.#res.req;
+    const mayFollow = this.#res.chunkedEncoding || httpVersionMajor >= 2;
+    if (trailers !== undefined && mayFollow) this.#res.addTrailers(pairs(trailers));
     this.#res.end();
   }
 
