@@ -14,4 +14,10 @@ export interface GatewayEventMap {
  * The gateway's announcements. One instance per gateway, injected with the `EVENTS` token. Plugins add events of
  * their own by declaration merging on {@link GatewayEventMap}.
  */
-export class GatewayEvents extends EventEmitter<GatewayEventMap> {}
+export class GatewayEvents extends EventEmitter<GatewayEventMap> {
+  constructor() {
+    super();
+    // Each plugin may listen, and there may be any number of plugins; the default of 10 would warn of a leak.
+    this.setMaxListeners(0);
+  }
+}

@@ -9,6 +9,9 @@ const FIXED = [
   ['admin', 'port'],
   ['tls', 'http2'],
   ['limits', 'headers'],
+  ['limits', 'headersTimeout'],
+  ['limits', 'keepAlive'],
+  ['limits', 'connections'],
   ['dataDirectory'],
 ] as const;
 

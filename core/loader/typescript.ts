@@ -1,35 +1,44 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { register } from 'tsx/esm/api';
-
-// The module loader belongs to the process, and so does the fact that it has been taught TypeScript.
-let registered = false;
 
 /**
  * Imports a TypeScript module as it stands, decorators included. Node.js can only strip types by itself, and the
- * plugins' `@inject` is more than a type.
+ * plugins' `@inject` is more than a type. Read anew each time, so that a reload sees what was edited.
  *
  * @param file absolute path
+ * @throws Error with the compiler's own words
  */
-export function importTypeScript(file: string): Promise<unknown> {
-  if (!registered) {
-    // Not unregistered again: a plugin may import more of its files later.
-    register({ tsconfig: nearestTsconfig(dirname(file)) });
-    registered = true;
+export async function importTypeScript(file: string): Promise<unknown> {
+  // The compiler is only loaded where there is something to compile.
+  const { tsImport } = await import('tsx/esm/api');
+  try {
+    return await tsImport(pathToFileURL(file).href, {
+      parentURL: import.meta.url,
+      tsconfig: nearestTsconfig(dirname(file)),
+    });
+  } catch (failure) {
+    throw compilerError(failure) ?? failure;
   }
-  return import(pathToFileURL(file).href);
 }
 
-/** The `tsconfig.json` that governs a folder; the gateway's own, which allows decorators, where there is none. */
+/** The `tsconfig.json` that governs a folder; one that allows decorators, where there is none. */
 function nearestTsconfig(folder: string): string {
   for (let at = folder; ; at = dirname(at)) {
     const candidate = join(at, 'tsconfig.json');
     if (existsSync(candidate)) return candidate;
     if (at === dirname(at)) break;
   }
-  const besideCore = fileURLToPath(new URL('../../tsconfig.json', import.meta.url));
-  return existsSync(besideCore)
-    ? besideCore
-    : fileURLToPath(new URL('../../../tsconfig.json', import.meta.url));
+  // From core/ in a checkout, and from dist/core/ once built.
+  const inCheckout = fileURLToPath(new URL('../../config/plugin.tsconfig.json', import.meta.url));
+  return existsSync(inCheckout)
+    ? inCheckout
+    : fileURLToPath(new URL('../../../config/plugin.tsconfig.json', import.meta.url));
+}
+
+/** The first line of a compiler's message is only that it failed; why stands in the second. */
+function compilerError(failure: unknown): Error | undefined {
+  if (!(failure instanceof Error) || !failure.message.startsWith('Transform failed')) return undefined;
+  const [, reason] = failure.message.split('\n');
+  return new Error(reason ?? failure.message, { cause: failure });
 }

@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+/** By its address: it is not to be found from the working directory of the process. */
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
 /** What came of a gateway that was started as users start it. */
 export interface GatewayCommand {
@@ -28,15 +31,11 @@ export async function startGatewayCommand(
   env: Readonly<Record<string, string>> = {},
 ): Promise<GatewayCommand> {
   const directory = await mkdtemp(join(tmpdir(), 'gateway-command-'));
-  const child = spawn(
-    process.execPath,
-    ['--import', import.meta.resolve('tsx'), join(root, 'core/cli/main.ts'), 'start', ...args],
-    {
-      cwd: directory,
-      env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json'), PORT: '0', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const child = spawn(process.execPath, ['--import', tsx, join(root, 'core/cli/main.ts'), 'start', ...args], {
+    cwd: directory,
+    env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json'), PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   const exited = once(child, 'close').then(() => rm(directory, { recursive: true, force: true }));

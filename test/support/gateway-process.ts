@@ -9,6 +9,8 @@ export interface GatewayProcess {
   /** Resident memory, in bytes. */
   memory(): Promise<number>;
   stop(): Promise<void>;
+  /** Ends it at once, in the middle of whatever it does (SIGKILL). */
+  kill(): Promise<void>;
 }
 
 /** Starts a gateway in a child process. */
@@ -29,6 +31,11 @@ export async function startGatewayProcess(config: RawConfig): Promise<GatewayPro
       async stop() {
         const exited = once(child, 'exit');
         child.send('stop');
+        await exited;
+      },
+      async kill() {
+        const exited = once(child, 'exit');
+        child.kill('SIGKILL');
         await exited;
       },
     };

@@ -14,6 +14,8 @@ export interface RunningGateway {
   readonly port: number;
   /** `http://127.0.0.1:port`. */
   readonly url: string;
+  /** Where it keeps what is registered at run time; for the configuration of a reload. */
+  readonly dataDirectory: string;
   stop(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export async function startGateway(
     gateway,
     port,
     url: `http://127.0.0.1:${port}`,
+    dataDirectory,
     async stop() {
       await gateway.stop();
       await discard();

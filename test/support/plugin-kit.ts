@@ -20,7 +20,7 @@ export interface PluginKitOptions {
 }
 
 /** A further plugin in the list, with its options. */
-export interface PluginInList {
+interface PluginInList {
   readonly definition: PluginDefinition;
   readonly options?: object;
 }
