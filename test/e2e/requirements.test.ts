@@ -48,8 +48,8 @@ describe('the commands of the requirements', () => {
   });
 
   after(async () => {
-    expect(await gateway.stop()).to.equal(0);
     await upstreams.close();
+    expect(await gateway.stop()).to.equal(0);
   });
 
   it('check the health', async () => {
