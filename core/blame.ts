@@ -14,7 +14,15 @@ export function stamp(failure: unknown, blame: Blame): void {
   }
 }
 
-/** Who caused a failure, where that is known. */
+const NOBODY: Blame = { plugin: '', member: '' };
+
+/** Marks a failure as no plugin's, so that none of those that it passes on its way is blamed for it. */
+export function exonerate(failure: unknown): void {
+  stamp(failure, NOBODY);
+}
+
+/** The plugin that caused a failure, where it was one. */
 export function blameFor(failure: unknown): Blame | undefined {
-  return failure instanceof Error && BLAME in failure ? (failure[BLAME] as Blame) : undefined;
+  const blame = failure instanceof Error && BLAME in failure ? (failure[BLAME] as Blame) : undefined;
+  return blame === NOBODY ? undefined : blame;
 }

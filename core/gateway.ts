@@ -55,7 +55,7 @@ export class Gateway {
   #startedAt = 0;
   /** The newest of the changes of state, which wait for each other. */
   #queue: Promise<unknown> = Promise.resolve();
-  readonly #retiring = new Set<Promise<void>>();
+  readonly #retiring = new Map<Generation, Promise<void>>();
 
   constructor(configuration: LoadedConfiguration, parts: GatewayParts) {
     this.#configuration = configuration;
@@ -109,14 +109,15 @@ export class Gateway {
       if (this.#state !== 'new') throw new Error('A gateway is started once; make a new one');
       const { settings, baseDirectory, warnings } = this.#configuration;
       for (const warning of warnings) this.#logger.warn({}, warning);
-      await this.#services.registry.load();
-      const next = await this.#build(this.#configuration);
+      let next: Candidate | undefined;
       try {
+        await this.#services.registry.load();
+        next = await this.#build(this.#configuration);
         this.#swap(next);
         await this.#server.listen(settings, baseDirectory);
       } catch (error) {
         this.#state = 'stopped';
-        await next.generation.hooks.stop();
+        await next?.generation.hooks.stop();
         await this.#release();
         throw error;
       }
@@ -174,7 +175,7 @@ export class Gateway {
       this.#events.off('service.change', this.#onServiceChange);
       this.#server.drain();
       this.#retire(this.#current());
-      await Promise.all(this.#retiring);
+      await Promise.all(this.#retiring.values());
       this.#server.destroy();
       await this.#release();
       this.#state = 'stopped';
@@ -259,12 +260,19 @@ export class Gateway {
       await this.#atMost(generation.idle(), settings.shutdown.drainTimeout);
       if (generation.active > 0) this.#logger.warn({ active: generation.active }, 'Requests were cut off');
       await hooks.stop();
-      this.#kept.sweep(this.#current().number);
+      for (const plugin of generation.plugins) await plugin.container.dispose();
+      this.#retiring.delete(generation);
+      // What an older generation still works with stays, although the newest did not ask for it.
+      const oldest = Math.min(
+        this.#current().number,
+        ...[...this.#retiring.keys()].map(({ number }) => number),
+      );
+      this.#kept.sweep(oldest);
     };
-    const retiring = end()
+    const ended = end()
       .catch((err: unknown) => this.#logger.error({ err }, 'A generation did not end cleanly'))
-      .finally(() => this.#retiring.delete(retiring));
-    this.#retiring.add(retiring);
+      .finally(() => this.#retiring.delete(generation));
+    this.#retiring.set(generation, ended);
   }
 
   async #release(): Promise<void> {

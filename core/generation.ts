@@ -131,18 +131,23 @@ export class Generation {
     const leave = () => {
       if (request instanceof Exchange) request.upstream?.abandon();
       this.#active--;
-      try {
-        request.finish();
-        for (const listener of listeners) listener(request);
-      } catch (err) {
-        this.#logger.error(
-          { err, request_id: request.requestId, ...blameFor(err) },
-          'A plugin failed after a request',
-        );
-      }
+      this.#tell(request, () => request.finish());
+      for (const listener of listeners) this.#tell(request, () => listener(request));
       if (this.#active === 0) this.#onIdle?.();
     };
     (socket ?? request.res).on('close', leave);
+  }
+
+  /** One that fails must not keep the others from hearing. */
+  #tell(request: GatewayRequest, call: () => void): void {
+    try {
+      call();
+    } catch (err) {
+      this.#logger.error(
+        { err, request_id: request.requestId, ...blameFor(err) },
+        'A plugin failed after a request',
+      );
+    }
   }
 
   /** Waits until no request is under way; resolves at once when there is none. */

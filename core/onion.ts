@@ -1,4 +1,4 @@
-import { stamp } from './blame.js';
+import { exonerate, stamp } from './blame.js';
 
 /** A plugin's middleware. */
 export interface Layer<Context> {
@@ -16,7 +16,17 @@ export type Onion<Context> = (ctx: Context) => Promise<void>;
  * @param layers the outermost first
  */
 export function compose<Context>(layers: readonly Layer<Context>[], centre: Onion<Context>): Onion<Context> {
-  return layers.reduceRight((inner, layer) => wrap(layer, inner), centre);
+  return layers.reduceRight((inner, layer) => wrap(layer, inner), innermost(centre));
+}
+
+/** What fails in the middle is no layer's fault, and must not end the process where a layer does not wait for next(). */
+function innermost<Context>(centre: Onion<Context>): Onion<Context> {
+  return (ctx) => {
+    const passed = centre(ctx);
+    // Attached first, so that the failure is stamped before any layer learns of it.
+    passed.then(undefined, exonerate);
+    return passed;
+  };
 }
 
 /** One layer: calls the middleware, and stamps what it fails with. */
@@ -24,22 +34,27 @@ function wrap<Context>({ id, middleware }: Layer<Context>, inner: Onion<Context>
   const blame = { plugin: id, member: 'middleware' };
   const onRejected = (failure: unknown) => stamp(failure, blame);
   return (ctx) => {
-    let called = false;
+    let pending: Promise<void> | undefined;
     const next = () => {
-      if (called) return Promise.reject(new Error(`The plugin ${id} called next() twice`));
-      called = true;
-      return inner(ctx);
+      if (pending !== undefined) return Promise.reject(new Error(`The plugin ${id} called next() twice`));
+      pending = inner(ctx);
+      return pending;
     };
-    let result: Promise<void> | void;
+    let result: unknown;
     try {
       result = middleware(ctx, next);
     } catch (failure) {
       stamp(failure, blame);
       return Promise.reject(failure);
     }
-    if (result === undefined) return Promise.resolve();
+    // Plain JavaScript returns all sorts of things, and forgets to return the promise of next().
+    if (!isPromise(result)) return pending ?? Promise.resolve();
     // Runs before whoever awaits the result learns of the failure, so the innermost layer stamps first.
     result.then(undefined, onRejected);
     return result;
   };
+}
+
+function isPromise(value: unknown): value is Promise<void> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

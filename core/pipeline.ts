@@ -1,4 +1,4 @@
-import { stamp } from './blame.js';
+import { exonerate, stamp } from './blame.js';
 import type { Exchange, GatewayRequest } from './exchange.js';
 import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
 import { compose, type Layer, type Onion } from './onion.js';
@@ -82,10 +82,15 @@ function blameAttempt(id: string, wrapper: AttemptWrapper): AttemptWrapper {
   const blame = { plugin: id, member: 'attempt' };
   return async (attempt, next) => {
     try {
-      return await wrapper(attempt, next);
+      return await wrapper(attempt, () => next().catch(passOn));
     } catch (failure) {
       stamp(failure, blame);
       throw failure;
     }
   };
+}
+
+function passOn(failure: unknown): never {
+  exonerate(failure);
+  throw failure;
 }

@@ -17,6 +17,8 @@ export class BodyStream extends Readable implements BodySink {
   constructor(response: UpstreamResponse) {
     super();
     this.#response = response;
+    // Who pipes it on does not listen, and an unheard error would end the process; the writer looks at `errored`.
+    this.on('error', () => {});
   }
 
   override _read(): void {

@@ -57,6 +57,8 @@ function lendUpstreamBody(app: App): void {
       if (gateway instanceof Exchange && gateway.bodySource === 'upstream') {
         if (body !== undefined && body === gateway.bodyStream) return;
         dropUpstreamBody(this, gateway, body);
+        // First, because Koa looks at the body when a status without one is set, and would come here again.
+        gateway.bodySource = 'plugin';
         // Tells Koa that the upstream's status is meant, so that a new body does not make it 200.
         this.status = gateway.res.statusCode;
       }

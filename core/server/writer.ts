@@ -2,8 +2,9 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Clock } from '../clock.js';
 import { GatewayError } from '../errors.js';
-import type { Exchange } from '../exchange.js';
+import { Exchange } from '../exchange.js';
 import type { EndpointContext, GatewayContext } from '../plugin.js';
+import { upstreamError } from '../proxy/upstream-errors.js';
 import type { BodySink, UpstreamResponse } from '../proxy/upstream-response.js';
 import { breakOff } from './break-off.js';
 import { GatewayResponse } from './gateway-response.js';
@@ -161,13 +162,14 @@ function writePluginBody(ctx: GatewayContext | EndpointContext): void {
   } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
     res.end(body);
   } else if (body instanceof Readable) {
-    pipe(body, res);
+    watchSource(ctx, body);
+    pipe(ctx, body);
   } else if (body instanceof Blob) {
-    pipe(Readable.from(body.stream()), res);
+    pipe(ctx, Readable.from(body.stream()));
   } else if (body instanceof ReadableStream) {
-    pipe(Readable.from(body), res);
+    pipe(ctx, Readable.from(body));
   } else if (body instanceof Response) {
-    pipe(Readable.from(body.body ?? []), res);
+    pipe(ctx, Readable.from(body.body ?? []));
   } else {
     const json = JSON.stringify(body);
     if (!res.headersSent) ctx.length = Buffer.byteLength(json);
@@ -175,8 +177,22 @@ function writePluginBody(ctx: GatewayContext | EndpointContext): void {
   }
 }
 
-function pipe(body: Readable, res: ServerResponse): void {
-  body.once('error', (error) => breakOff(res, error));
+/** A body made from the upstream's, by a compressor for example, never ends by itself when that one breaks off. */
+function watchSource(ctx: GatewayContext | EndpointContext, body: Readable): void {
+  const { gateway } = ctx;
+  const source = gateway instanceof Exchange ? gateway.bodyStream : undefined;
+  if (source === undefined || source === body) return;
+  if (source.errored) throw upstreamError(source.errored);
+  source.once('error', (error) => ctx.onerror(upstreamError(error)));
+}
+
+function pipe(ctx: GatewayContext | EndpointContext, body: Readable): void {
+  const { res } = ctx;
+  body.on('error', (error) => {
+    // Koa listens too, and may have answered already.
+    if (!res.headersSent) ctx.onerror(error);
+    else if (!res.writableEnded) breakOff(res, error);
+  });
   res.once('close', () => body.destroy());
   body.pipe(res);
 }
