@@ -114,8 +114,10 @@ export class Gateway {
         await this.#services.registry.load();
         next = await this.#build(this.#configuration);
         this.#swap(next);
+        this.#events.on('service.change', this.#onServiceChange);
         await this.#server.listen(settings, baseDirectory);
       } catch (error) {
+        this.#events.off('service.change', this.#onServiceChange);
         this.#state = 'stopped';
         await next?.generation.hooks.stop();
         await this.#release();
@@ -123,7 +125,6 @@ export class Gateway {
       }
       this.#startedAt = this.#clock.monotonic();
       this.#state = 'running';
-      this.#events.on('service.change', this.#onServiceChange);
       const { address, port } = this.address();
       this.#logger.info({ address, port, version: this.#version }, 'The gateway is listening');
       await next.generation.hooks.ready();
@@ -143,6 +144,7 @@ export class Gateway {
       try {
         checkReloadable(this.#configuration, configuration);
         next = await this.#build(configuration);
+        await this.#takeCertificates(next, configuration);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         this.#logger.error(
@@ -156,11 +158,10 @@ export class Gateway {
       const previous = this.#current();
       this.#configuration = configuration;
       this.#swap(next);
-      this.#server.renewTls(configuration.settings);
       this.#logger.info({ generation: next.generation.number }, 'The configuration was reloaded');
-      this.#events.emit('reload', { generation: next.generation.number, ok: true });
       await next.generation.hooks.ready();
       this.#retire(previous);
+      this.#events.emit('reload', { generation: next.generation.number, ok: true });
     });
   }
 
@@ -217,7 +218,7 @@ export class Gateway {
     let hooks: HookRunner | undefined;
     try {
       const plugins = await loadPlugins({
-        entries: settings.plugins,
+        settings,
         baseDirectory: configuration.baseDirectory,
         mistakes: configuration.mistakes,
         catalogue: this.#catalogue,
@@ -242,6 +243,20 @@ export class Gateway {
     } catch (error) {
       await hooks?.stop();
       registry.discard(prepared);
+      throw error;
+    }
+  }
+
+  /** Certificates that cannot be used refuse the reload, like anything else that is wrong with it. */
+  async #takeCertificates(
+    { generation, prepared }: Candidate,
+    { settings }: LoadedConfiguration,
+  ): Promise<void> {
+    try {
+      this.#server.renewTls(settings);
+    } catch (error) {
+      await generation.hooks.stop();
+      this.#services.registry.discard(prepared);
       throw error;
     }
   }

@@ -5,6 +5,7 @@ import type { Generation } from '../generation.js';
 import type { LoadedPlugin } from '../loader/loaded-plugin.js';
 import type { RequestCounters } from '../request-counters.js';
 import type { ServiceRegistry } from '../services/registry.js';
+import { Service } from '../services/service.js';
 import { Endpoints } from './endpoints.js';
 import { AdminGuard } from './guard.js';
 import { mountHealthRoutes } from './health-routes.js';
@@ -78,9 +79,10 @@ export function createEndpoints(generation: Generation, parts: EndpointParts): E
 function parseService(
   name: string,
   declaration: unknown,
-  { settings, plugins }: Generation,
+  generation: Generation,
   { catalogueNames, baseDirectory }: EndpointParts,
 ): ServiceSettings {
+  const { settings, plugins } = generation;
   // The ids stand for the plugins, which are loaded: where they came from is not to be looked up again.
   const ids = settings.plugins.map(({ id }) => id);
   const raw = { services: { [name]: declaration }, plugins: ids };
@@ -94,6 +96,8 @@ function parseService(
   if (service === undefined) throw new Error(`The service ${name} got lost on its way through the parser`);
   const mistakes = plugins.flatMap((plugin) => overrideMistakes(plugin, name, service));
   if (mistakes.length > 0) throw new ConfigurationError(mistakes);
+  // Whatever a plugin has against its route is said now: once registered, the service must have one.
+  generation.compileService(new Service({ name, origin: 'runtime', settings: service, targets: [] }));
   return service;
 }
 

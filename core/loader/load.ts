@@ -3,7 +3,7 @@ import type { DependencyContainer } from 'tsyringe';
 import { stamp } from '../blame.js';
 import { ConfigurationError, type Fault, type Mistake } from '../config/mistakes.js';
 import type { Path } from '../config/paths.js';
-import type { PluginEntry } from '../config/schema.js';
+import type { PluginEntry, Settings } from '../config/schema.js';
 import { compileOptions } from '../config/validator.js';
 import type { Logger } from '../log/logger.js';
 import type { PluginCatalogue, PluginDefinition } from '../plugin.js';
@@ -14,7 +14,7 @@ import { importPlugin } from './resolve.js';
 
 /** Where the plugins of a generation come from. */
 export interface LoadOptions {
-  readonly entries: readonly PluginEntry[];
+  readonly settings: Settings;
   /** Turns faults below a place in the settings into mistakes at the place that the user wrote. */
   readonly mistakes: (base: Path, faults: readonly Fault[]) => Mistake[];
   readonly baseDirectory: string;
@@ -39,7 +39,7 @@ interface Candidate {
  *   broken order constraint
  */
 export async function loadPlugins(options: LoadOptions): Promise<LoadedPlugin[]> {
-  const { entries } = options;
+  const { plugins: entries } = options.settings;
   const mistakes: Mistake[] = [];
   const candidates: Candidate[] = [];
   for (const [index, entry] of entries.entries()) {
@@ -48,6 +48,9 @@ export async function loadPlugins(options: LoadOptions): Promise<LoadedPlugin[]>
       const validate = compileOptions(definition.options);
       const { value, mistakes: faults } = validate(entry.options);
       mistakes.push(...options.mistakes(['plugins', index, 'options'], faults));
+      for (const { options: own, path } of overridesOf(entry, options.settings)) {
+        mistakes.push(...options.mistakes(path, validate(own).mistakes));
+      }
       candidates.push({ entry, definition, validate, options: value });
     } catch (failure) {
       mistakes.push(...options.mistakes(['plugins', index], [unloadable(entry, failure)]));
@@ -89,6 +92,21 @@ function construct(candidate: Candidate, options: LoadOptions): LoadedPlugin {
     stamp(failure, { plugin: entry.id, member: 'constructor' });
     throw failure;
   }
+}
+
+/** The options of an entry as services and routes override them, each with the place where that is written. */
+function overridesOf({ id, options }: PluginEntry, { services, routes }: Settings) {
+  const places = [
+    ...Object.entries(services).map(([name, { plugins }]) => ({
+      plugins,
+      path: ['services', name, 'plugins', id],
+    })),
+    ...routes.map(({ plugins }, index) => ({ plugins, path: ['routes', index, 'plugins', id] })),
+  ];
+  return places.flatMap(({ plugins, path }) => {
+    const override = Object.hasOwn(plugins, id) ? plugins[id] : undefined;
+    return typeof override === 'object' ? [{ options: { ...options, ...override }, path }] : [];
+  });
 }
 
 function unloadable(entry: PluginEntry, failure: unknown): Fault {

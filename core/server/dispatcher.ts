@@ -58,6 +58,7 @@ export class Dispatcher {
     const request = new GatewayRequest(facts);
     generation.enter(request, generation.endpointFinished);
     facts.res.setHeader('X-Request-Id', facts.requestId);
+    if (facts.expectsContinue) facts.res.writeContinue();
     void this.#run(this.#contexts.create(request), generation.endpoints.handle);
   }
 

@@ -39,7 +39,7 @@ export function load(
   const context = { source: '.gatewayrc', baseDirectory, env: {}, catalogueNames: Object.keys(catalogue) };
   const { settings, mistakes } = parseSettings({ plugins }, context);
   return loadPlugins({
-    entries: settings.plugins,
+    settings,
     mistakes,
     baseDirectory,
     catalogue,
