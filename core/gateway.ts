@@ -1,23 +1,20 @@
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import type { DependencyContainer } from 'tsyringe';
-import { createEndpoints } from './admin/create-endpoints.js';
 import { type Clock, systemClock } from './clock.js';
 import type { LoadedConfiguration } from './config/load.js';
 import { createRootContainer } from './container.js';
 import { createServices, type Services } from './create-services.js';
 import { GatewayEvents } from './events.js';
-import { Generation } from './generation.js';
-import { HookRunner } from './hooks.js';
+import type { Generation } from './generation.js';
+import { type Candidate, GenerationFactory } from './generation-factory.js';
 import { KeptState } from './kept-state.js';
-import { loadPlugins } from './loader/load.js';
 import { type Logger, silentLogger } from './log/logger.js';
 import type { PluginCatalogue } from './plugin.js';
 import { checkReloadable } from './reloadable.js';
 import { RequestCounters } from './request-counters.js';
 import { GatewayServer } from './server/gateway-server.js';
-import { HeadReceiver } from './server/writer.js';
-import type { PreparedServices, ServiceRegistry } from './services/registry.js';
+import type { ServiceRegistry } from './services/registry.js';
 import { CLOCK, DATA_DIRECTORY, EVENTS, KEPT_STATE, METRICS, SERVICES } from './tokens.js';
 import { gatewayVersion } from './version.js';
 
@@ -37,7 +34,6 @@ type State = 'new' | 'running' | 'draining' | 'stopped';
  * makes a new generation beside the old one and swaps them; what must survive that lives here.
  */
 export class Gateway {
-  readonly #catalogue: PluginCatalogue;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #events = new GatewayEvents();
@@ -45,12 +41,10 @@ export class Gateway {
   readonly #container: DependencyContainer = createRootContainer();
   readonly #services: Services;
   readonly #server: GatewayServer;
-  readonly #heads: HeadReceiver;
-  readonly #counters = new RequestCounters();
+  readonly #factory: GenerationFactory;
   readonly #version = gatewayVersion();
   #configuration: LoadedConfiguration;
   #generation: Generation | undefined;
-  #generations = 0;
   #state: State = 'new';
   #startedAt = 0;
   /** The newest of the changes of state, which wait for each other. */
@@ -59,13 +53,25 @@ export class Gateway {
 
   constructor(configuration: LoadedConfiguration, parts: GatewayParts) {
     this.#configuration = configuration;
-    this.#catalogue = parts.catalogue;
     this.#clock = parts.clock ?? systemClock;
     this.#logger = parts.logger ?? silentLogger;
-    this.#heads = new HeadReceiver(this.#clock);
     const shared = { clock: this.#clock, events: this.#events, logger: this.#logger };
     this.#services = createServices(configuration.settings, shared);
     this.#server = new GatewayServer({ ...shared, generation: () => this.#current() });
+    this.#factory = new GenerationFactory({
+      ...shared,
+      catalogue: parts.catalogue,
+      container: this.#container,
+      registry: this.#services.registry,
+      kept: this.#kept,
+      counters: new RequestCounters(),
+      endpoints: {
+        version: this.#version,
+        now: () => this.#clock.now(),
+        uptime: () => this.#clock.monotonic() - this.#startedAt,
+        state: () => this.#state,
+      },
+    });
     this.#container.register(CLOCK, { useValue: this.#clock });
     this.#container.register(METRICS, { useValue: new Registry() });
     this.#container.register(SERVICES, { useValue: this.#services.registry });
@@ -112,7 +118,7 @@ export class Gateway {
       let next: Candidate | undefined;
       try {
         await this.#services.registry.load();
-        next = await this.#build(this.#configuration);
+        next = await this.#factory.build(this.#configuration, true);
         this.#swap(next);
         this.#events.on('service.change', this.#onServiceChange);
         await this.#server.listen(settings, baseDirectory);
@@ -143,8 +149,8 @@ export class Gateway {
       let next: Candidate;
       try {
         checkReloadable(this.#configuration, configuration);
-        next = await this.#build(configuration);
-        await this.#takeCertificates(next, configuration);
+        next = await this.#factory.build(configuration, true);
+        await this.#takeCertificates(next);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         this.#logger.error(
@@ -194,7 +200,7 @@ export class Gateway {
       if (this.#state !== 'new') throw new Error('A dry run is for a gateway that was not started');
       try {
         await this.#services.registry.load();
-        const { generation, prepared } = await this.#build(this.#configuration, false);
+        const { generation, prepared } = await this.#factory.build(this.#configuration, false);
         const result = look(generation);
         this.#services.registry.discard(prepared);
         return result;
@@ -205,58 +211,12 @@ export class Gateway {
     });
   }
 
-  /** Constructs a generation beside the one in use, and starts it. */
-  async #build(configuration: LoadedConfiguration, start = true): Promise<Candidate> {
-    const { settings } = configuration;
-    const number = ++this.#generations;
-    this.#kept.begin(number);
-    const { registry } = this.#services;
-    const prepared = registry.prepare(
-      settings.services,
-      configuration.usesDefaults ? 'default' : 'configuration',
-    );
-    let hooks: HookRunner | undefined;
-    try {
-      const plugins = await loadPlugins({
-        settings,
-        baseDirectory: configuration.baseDirectory,
-        mistakes: configuration.mistakes,
-        catalogue: this.#catalogue,
-        container: this.#container,
-        logger: this.#logger,
-      });
-      hooks = new HookRunner(plugins, this.#clock, this.#logger, settings.shutdown.hookTimeout);
-      const generation = new Generation({
-        number,
-        settings,
-        plugins,
-        services: prepared.services,
-        clock: this.#clock,
-        heads: this.#heads,
-        hooks,
-        counters: this.#counters,
-        logger: this.#logger,
-        endpoints: (made) => createEndpoints(made, this.#endpointParts(configuration)),
-      });
-      if (start) await hooks.start();
-      return { generation, prepared };
-    } catch (error) {
-      await hooks?.stop();
-      registry.discard(prepared);
-      throw error;
-    }
-  }
-
   /** Certificates that cannot be used refuse the reload, like anything else that is wrong with it. */
-  async #takeCertificates(
-    { generation, prepared }: Candidate,
-    { settings }: LoadedConfiguration,
-  ): Promise<void> {
+  async #takeCertificates(next: Candidate): Promise<void> {
     try {
-      this.#server.renewTls(settings);
+      this.#server.renewTls(next.generation.settings);
     } catch (error) {
-      await generation.hooks.stop();
-      this.#services.registry.discard(prepared);
+      await this.#factory.abandon(next);
       throw error;
     }
   }
@@ -316,19 +276,6 @@ export class Gateway {
     void generation.hooks.serviceChange({ service: name, change });
   };
 
-  #endpointParts({ baseDirectory }: LoadedConfiguration) {
-    return {
-      version: this.#version,
-      registry: this.#services.registry,
-      catalogueNames: Object.keys(this.#catalogue),
-      baseDirectory,
-      counters: this.#counters,
-      now: () => this.#clock.now(),
-      uptime: () => this.#clock.monotonic() - this.#startedAt,
-      state: () => this.#state,
-    };
-  }
-
   #current(): Generation {
     if (this.#generation === undefined) throw new Error('The gateway has not been started');
     return this.#generation;
@@ -349,9 +296,4 @@ export class Gateway {
     await Promise.race([work, tooLong]);
     timer.cancel();
   }
-}
-
-interface Candidate {
-  readonly generation: Generation;
-  readonly prepared: PreparedServices;
 }
