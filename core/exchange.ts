@@ -37,25 +37,14 @@ export interface RequestFacts {
   readonly expectsContinue: boolean;
 }
 
+const NONE: readonly (() => void)[] = [];
+
 /**
  * One request to the gateway and its response: `ctx.gateway` in admin routes and endpoints. Requests that are
  * forwarded have an {@link Exchange}.
  */
 export class GatewayRequest implements RequestFacts {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly kind: 'http' | 'upgrade';
-  readonly requestId: string;
-  readonly startedAt: number;
-  readonly peer: Peer;
-  readonly clientAddress: string;
-  readonly scheme: string;
-  readonly host: string;
-  readonly hostname: string;
-  readonly path: string;
-  readonly query: string;
-  readonly hasBody: boolean;
-  readonly expectsContinue: boolean;
+  readonly #facts: RequestFacts;
   /** Who calls; set by an authentication plugin. */
   consumer: Consumer | undefined;
   /** The code of the error table that the request was answered with, if it was. */
@@ -65,24 +54,67 @@ export class GatewayRequest implements RequestFacts {
   #finishers: (() => void)[] | undefined;
 
   constructor(facts: RequestFacts) {
-    this.req = facts.req;
-    this.res = facts.res;
-    this.kind = facts.kind;
-    this.requestId = facts.requestId;
-    this.startedAt = facts.startedAt;
-    this.peer = facts.peer;
-    this.clientAddress = facts.clientAddress;
-    this.scheme = facts.scheme;
-    this.host = facts.host;
-    this.hostname = facts.hostname;
-    this.path = facts.path;
-    this.query = facts.query;
-    this.hasBody = facts.hasBody;
-    this.expectsContinue = facts.expectsContinue;
+    this.#facts = facts;
     this.consumer = undefined;
     this.errorCode = undefined;
     this.bodySource = 'none';
     this.#finishers = undefined;
+  }
+
+  get req(): IncomingMessage {
+    return this.#facts.req;
+  }
+
+  get res(): ServerResponse {
+    return this.#facts.res;
+  }
+
+  get kind(): 'http' | 'upgrade' {
+    return this.#facts.kind;
+  }
+
+  get requestId(): string {
+    return this.#facts.requestId;
+  }
+
+  get startedAt(): number {
+    return this.#facts.startedAt;
+  }
+
+  get peer(): Peer {
+    return this.#facts.peer;
+  }
+
+  get clientAddress(): string {
+    return this.#facts.clientAddress;
+  }
+
+  get scheme(): string {
+    return this.#facts.scheme;
+  }
+
+  get host(): string {
+    return this.#facts.host;
+  }
+
+  get hostname(): string {
+    return this.#facts.hostname;
+  }
+
+  get path(): string {
+    return this.#facts.path;
+  }
+
+  get query(): string {
+    return this.#facts.query;
+  }
+
+  get hasBody(): boolean {
+    return this.#facts.hasBody;
+  }
+
+  get expectsContinue(): boolean {
+    return this.#facts.expectsContinue;
   }
 
   /** Whether the request is one that a route forwards. */
@@ -96,12 +128,12 @@ export class GatewayRequest implements RequestFacts {
     this.#finishers.push(callback);
   }
 
-  /** For the kernel: tells the {@link onFinished} callbacks. */
-  finish(): void {
+  /** For the kernel, which calls them: the {@link onFinished} callbacks, once. */
+  takeFinishers(): readonly (() => void)[] {
     const finishers = this.#finishers;
-    if (finishers === undefined) return;
+    if (finishers === undefined) return NONE;
     this.#finishers = undefined;
-    for (const finisher of finishers) finisher();
+    return finishers;
   }
 }
 
@@ -122,8 +154,6 @@ export class Exchange extends GatewayRequest {
   target: Target | undefined;
   /** How many times an upstream was asked. */
   attempts: number;
-  /** When the upstream's head had come, monotonic milliseconds; 0 before that. */
-  headAt: number;
   /** The latest upstream response under way, from the moment the request is sent. */
   upstream: UpstreamResponse | undefined;
   /** The upstream's body as a stream, once a plugin has asked for `ctx.body`. */
@@ -147,7 +177,6 @@ export class Exchange extends GatewayRequest {
     this.upstreamPath = upstreamPath;
     this.target = undefined;
     this.attempts = 0;
-    this.headAt = 0;
     this.upstream = undefined;
     this.bodyStream = undefined;
     this.body = undefined;

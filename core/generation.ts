@@ -128,25 +128,26 @@ export class Generation {
    */
   enter(request: GatewayRequest, listeners: readonly FinishedListener[], socket?: Socket): void {
     this.#active++;
-    const leave = () => {
-      if (request instanceof Exchange) request.upstream?.abandon();
-      this.#active--;
-      this.#tell(request, () => request.finish());
-      for (const listener of listeners) this.#tell(request, () => listener(request));
-      if (this.#active === 0) this.#onIdle?.();
-    };
-    (socket ?? request.res).on('close', leave);
+    (socket ?? request.res).on('close', () => this.#leave(request, listeners));
   }
 
-  /** One that fails must not keep the others from hearing. */
-  #tell(request: GatewayRequest, call: () => void): void {
-    try {
-      call();
-    } catch (err) {
-      this.#logger.error(
-        { err, request_id: request.requestId, ...blameFor(err) },
-        'A plugin failed after a request',
-      );
+  #leave(request: GatewayRequest, listeners: readonly FinishedListener[]): void {
+    if (request instanceof Exchange) request.upstream?.abandon();
+    this.#active--;
+    this.#tell(request, request.takeFinishers());
+    this.#tell(request, listeners);
+    if (this.#active === 0) this.#onIdle?.();
+  }
+
+  #tell(request: GatewayRequest, listeners: readonly FinishedListener[]): void {
+    for (const listener of listeners) {
+      try {
+        listener(request);
+      } catch (err) {
+        // One that fails must not keep the others from hearing.
+        const fields = { err, request_id: request.requestId, ...blameFor(err) };
+        this.#logger.error(fields, 'A plugin failed after a request');
+      }
     }
   }
 

@@ -15,6 +15,9 @@ export interface BodySink {
   fail(error: Error): void;
 }
 
+/** Until the head has come; never written to. */
+const NO_FIELDS: string[] = [];
+
 /** Bytes that may wait for the onion to finish before the upstream is held back. */
 const MOST_WAITING = 64 * 1024;
 
@@ -33,7 +36,7 @@ export interface ResponseObserver {
 export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandler {
   status = 0;
   statusText = '';
-  headers: string[] = [];
+  headers: string[] = NO_FIELDS;
   /** Body chunks that came before a sink was attached. */
   readonly waiting: Buffer[] = [];
   /** Bytes in {@link waiting}. */

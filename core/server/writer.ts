@@ -30,7 +30,6 @@ export class HeadReceiver {
     const { upstream, req, res } = exchange;
     // A plugin's attempt wrapper may have answered instead of the upstream.
     if (upstream === undefined || upstream.status === 0) return;
-    exchange.headAt = this.#clock.monotonic();
     res.statusCode = upstream.status;
     if (upstream.statusText !== '' && req.httpVersionMajor === 1) res.statusMessage = upstream.statusText;
     const fields = upstream.headers;

@@ -28,8 +28,9 @@ export interface Running {
 }
 
 /**
- * Measures all subjects in one scenario, in interleaved rounds (A B C, A B C, ...), so that a change in the machine's
- * speed meets all of them alike; many short rounds serve that better than a few long ones. A subject that fails is left out of the scenario's further rounds.
+ * Measures all subjects in one scenario, in interleaved rounds (A B C, B C A, ...), so that a change in the machine's
+ * speed meets all of them alike; many short rounds serve that better than a few long ones. Each round begins with another
+ * subject, so that none always has the same one before it. A subject that fails is left out of the further rounds.
  */
 export async function measureScenario(
   running: readonly Running[],
@@ -42,7 +43,8 @@ export async function measureScenario(
     return { process, series };
   });
   for (let round = 0; round < rounds; round += 1) {
-    for (const { process, series } of all) {
+    const first = round % all.length;
+    for (const { process, series } of [...all.slice(first), ...all.slice(0, first)]) {
       if (series.failure !== undefined) continue;
       progress(`round ${round + 1} of ${rounds}: ${series.subject.title}`);
       try {
