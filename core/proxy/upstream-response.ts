@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { GatewayError } from '../errors.js';
 import type { UpstreamHead } from '../plugin.js';
 import { connectionOptions, type FieldClassifier, FieldFate } from './header-fields.js';
+import { latin1 } from './latin1.js';
 import { removeFields } from './request-head.js';
 import { upstreamError } from './upstream-errors.js';
 
@@ -137,7 +138,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
 
   onComplete(trailers: string[] | null): void {
     this.complete = true;
-    if (trailers && trailers.length > 0) this.trailers = latin1(trailers);
+    if (trailers && trailers.length > 0) this.trailers = texts(trailers);
     this.#observer.onSettled();
     this.#sink?.end(this.trailers);
   }
@@ -168,9 +169,9 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
 }
 
 function text(buffer: Buffer | undefined): string {
-  return buffer === undefined ? '' : buffer.toString('latin1');
+  return buffer === undefined ? '' : latin1(buffer);
 }
 
-function latin1(fields: readonly (string | Buffer)[]): string[] {
+function texts(fields: readonly (string | Buffer)[]): string[] {
   return fields.map((field) => (typeof field === 'string' ? field : text(field)));
 }

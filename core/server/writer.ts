@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import { GatewayError } from '../errors.js';
 import { Exchange } from '../exchange.js';
 import type { EndpointContext, GatewayContext } from '../plugin.js';
+import { latin1 } from '../proxy/latin1.js';
 import { upstreamError } from '../proxy/upstream-errors.js';
 import type { BodySink, UpstreamResponse } from '../proxy/upstream-response.js';
 import { breakOff } from './break-off.js';
@@ -98,8 +99,8 @@ export function writeUpstream({ upstream, req, res }: Exchange): void {
     const { waiting } = upstream;
     const [first] = waiting;
     if (first === undefined || req.method === 'HEAD') res.end();
-    else if (waiting.length === 1) res.end(first.toString('latin1'), 'latin1');
-    else res.end(Buffer.concat(waiting).toString('latin1'), 'latin1');
+    else if (waiting.length === 1) res.end(latin1(first), 'latin1');
+    else res.end(latin1(Buffer.concat(waiting)), 'latin1');
   } else {
     upstream.attach(new ResponseSink(upstream, res));
   }

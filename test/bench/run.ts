@@ -31,6 +31,8 @@ async function main(args: readonly string[]): Promise<number> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'gateway-bench-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const processes: SubjectProcess[] = [];
+  // Each subject that runs listens for the end of this process, and there may be many.
+  process.setMaxListeners(0);
   try {
     const upstream = await SubjectProcess.start(UPSTREAM, {
       upstream: '',
