@@ -49,10 +49,13 @@ function mayStillAnswer(socket: Socket, response: ServerResponse): boolean {
 }
 
 /**
- * The bytes that could not be understood stand behind a request that is being answered: a second answer would be taken for
- * that request's. The connection ends with the response under way.
+ * What cannot be served stands behind a request that is being answered: a second answer would be taken for that request's.
+ * The connection ends with the response under way.
  */
-function endWithResponse(socket: Socket, response: ServerResponse): void {
+export function endWithResponse(socket: Socket, response: ServerResponse): void {
+  // Node.js has let go of the socket where it saw an upgrade or CONNECT: nobody else hears of these any more.
+  socket.on('error', () => socket.destroy());
+  socket.on('drain', () => response.emit('drain'));
   if (response.req.complete) {
     // They are none of this request's: it gets its answer.
     response.shouldKeepAlive = false;

@@ -6,7 +6,7 @@ import { GatewayError } from '../errors.js';
 import { GatewayRequest } from '../exchange.js';
 import type { Generation } from '../generation.js';
 import type { Logger } from '../log/logger.js';
-import { answerClientError } from './client-errors.js';
+import { answerClientError, endWithResponse } from './client-errors.js';
 import { Dispatcher } from './dispatcher.js';
 import { ErrorBoundary } from './error-boundary.js';
 import { KoaContexts } from './koa-contexts.js';
@@ -130,7 +130,13 @@ export class GatewayServer {
           { req, res, kind: 'http', expectsContinue: false },
           new GatewayError('EXPECTATION_FAILED'),
         ),
-      upgrade: (req, socket, head) => this.#upgrades.dispatch(req, socket, head, generation()),
+      upgrade: (req, socket, head) => {
+        const response = (socket as BusySocket)[LATEST];
+        // The socket still belongs to the request before: it cannot be given to another response, nor upgraded.
+        if (response !== undefined && !response.writableFinished) endWithResponse(socket, response);
+        else if (isVoid(socket)) socket.destroy();
+        else this.#upgrades.dispatch(req, socket, head, generation());
+      },
       // RFC 9110 section 9.3.6: this is no forward proxy.
       connect: (_req, socket) => onClientError(new Error('CONNECT'), socket),
       clientError: onClientError,

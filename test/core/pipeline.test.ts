@@ -134,7 +134,7 @@ describe('the onion', () => {
         await next();
       },
       'something thrown that is no error': () => {
-        throw 'text'; // eslint-disable-line
+        throw 'text';
       },
     };
     for (const [name, middleware] of Object.entries(failing)) {
