@@ -5,6 +5,7 @@ import type { BodyStream } from './proxy/body-stream.js';
 import { bodyReaderOf, declaredLength, tighter } from './proxy/buffered-body.js';
 import type { Peer } from './proxy/peers.js';
 import type { UpstreamResponse } from './proxy/upstream-response.js';
+import type { Service } from './services/service.js';
 import type { Target } from './services/target.js';
 
 /** What the kernel knows of any request as soon as its head has been read. */
@@ -37,7 +38,15 @@ export interface RequestFacts {
   readonly expectsContinue: boolean;
 }
 
+/**
+ * What plugins decided on a request, for the access log, metrics and whoever asks. The plugin that decides declares its
+ * key by merging; keys are snake_case, values short texts of a bounded set.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: plugins add to it.
+export interface Decisions {}
+
 const NONE: readonly (() => void)[] = [];
+const UNDECIDED: Readonly<Partial<Decisions>> = Object.freeze({});
 
 /**
  * One request to the gateway and its response: `ctx.gateway` in admin routes and endpoints. Requests that are
@@ -52,6 +61,7 @@ export class GatewayRequest implements RequestFacts {
   /** Where the body of the client's response comes from; `none` until there is one. */
   bodySource: 'none' | 'upstream' | 'plugin';
   #finishers: (() => void)[] | undefined;
+  #decisions: Partial<Decisions> | undefined;
 
   constructor(facts: RequestFacts) {
     this.#facts = facts;
@@ -59,6 +69,7 @@ export class GatewayRequest implements RequestFacts {
     this.errorCode = undefined;
     this.bodySource = 'none';
     this.#finishers = undefined;
+    this.#decisions = undefined;
   }
 
   get req(): IncomingMessage {
@@ -122,6 +133,17 @@ export class GatewayRequest implements RequestFacts {
     return false;
   }
 
+  /** Notes a plugin's decision; a later one of the same name takes its place. */
+  decide<Name extends keyof Decisions>(name: Name, decision: Decisions[Name]): void {
+    this.#decisions ??= {};
+    this.#decisions[name] = decision;
+  }
+
+  /** The decisions so far. */
+  get decisions(): Readonly<Partial<Decisions>> {
+    return this.#decisions ?? UNDECIDED;
+  }
+
   /** Calls `callback` once when the response has been written in full or the connection is gone. */
   onFinished(callback: () => void): void {
     this.#finishers ??= [];
@@ -146,6 +168,8 @@ export class GatewayRequest implements RequestFacts {
  */
 export class Exchange extends GatewayRequest {
   readonly route: Route;
+  /** The service that the request is for: the route's, unless a plugin leads it to another (canary, fallback). */
+  service: Service;
   /** Path parameters of the matched route, still percent-encoded. */
   readonly params: Readonly<Record<string, string>>;
   /** The path and query of the upstream request. */
@@ -173,6 +197,7 @@ export class Exchange extends GatewayRequest {
   ) {
     super(facts);
     this.route = route;
+    this.service = route.service;
     this.params = params;
     this.upstreamPath = upstreamPath;
     this.target = undefined;

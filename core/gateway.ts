@@ -15,7 +15,7 @@ import { checkReloadable } from './reloadable.js';
 import { RequestCounters } from './request-counters.js';
 import { GatewayServer } from './server/gateway-server.js';
 import type { ServiceRegistry } from './services/registry.js';
-import { CLOCK, DATA_DIRECTORY, EVENTS, KEPT_STATE, METRICS, SERVICES } from './tokens.js';
+import { CLOCK, DATA_DIRECTORY, EVENTS, KEPT_STATE, METRICS, PLUGIN_METRICS, SERVICES } from './tokens.js';
 import { gatewayVersion } from './version.js';
 
 /** What a gateway is made with, beside its configuration. */
@@ -74,6 +74,7 @@ export class Gateway {
     });
     this.#container.register(CLOCK, { useValue: this.#clock });
     this.#container.register(METRICS, { useValue: new Registry() });
+    this.#container.register(PLUGIN_METRICS, { useValue: () => this.#generation?.pluginMetrics() ?? [] });
     this.#container.register(SERVICES, { useValue: this.#services.registry });
     this.#container.register(EVENTS, { useValue: this.#events });
     this.#container.register(KEPT_STATE, { useValue: this.#kept });

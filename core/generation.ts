@@ -14,7 +14,7 @@ import {
   finishedListener,
   type ReceiveHead,
 } from './pipeline.js';
-import type { Route } from './plugin.js';
+import type { Metric, Route } from './plugin.js';
 import { Peers } from './proxy/peers.js';
 import { RequestHeadWriter } from './proxy/request-head.js';
 import { SlowBodyGuard } from './proxy/slow-body-guard.js';
@@ -149,6 +149,13 @@ export class Generation {
         this.#logger.error(fields, 'A plugin failed after a request');
       }
     }
+  }
+
+  /** What the plugins have to say to a scrape. */
+  pluginMetrics(): readonly Metric[] {
+    return this.plugins.flatMap((plugin) =>
+      plugin.guard('metrics', () => [...(plugin.instance.metrics?.() ?? [])]),
+    );
   }
 
   /** Waits until no request is under way; resolves at once when there is none. */

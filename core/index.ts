@@ -14,7 +14,7 @@ export { compileOptions, type Validated } from './config/validator.js';
 export { createGateway, type EmbeddedGateway, type GatewayOptions } from './create-gateway.js';
 export { ERRORS, type ErrorCode, GatewayError, type GatewayErrorOptions, isGatewayError } from './errors.js';
 export { type GatewayEventMap, GatewayEvents } from './events.js';
-export { Exchange, GatewayRequest } from './exchange.js';
+export { type Decisions, Exchange, GatewayRequest } from './exchange.js';
 export { KeptState } from './kept-state.js';
 export { createLog, type Log, type Logger, type LogLevel } from './log/logger.js';
 export { AddressRanges, parseAddress } from './net/address-ranges.js';
@@ -40,5 +40,6 @@ export {
   METRICS,
   OPTIONS,
   PLUGIN_ID,
+  PLUGIN_METRICS,
   SERVICES,
 } from './tokens.js';

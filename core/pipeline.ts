@@ -2,7 +2,7 @@ import { exonerate, stamp } from './blame.js';
 import type { Exchange, GatewayRequest } from './exchange.js';
 import type { LoadedPlugin, PluginOverrides } from './loader/loaded-plugin.js';
 import { compose, type Layer, type Onion } from './onion.js';
-import type { AttemptWrapper, GatewayContext, Route, UpgradeHandler } from './plugin.js';
+import type { AttemptUpgrade, AttemptWrapper, GatewayContext, Route, UpgradeHandler } from './plugin.js';
 import type { Forward, ProxyStage } from './proxy/stage.js';
 
 /** Makes the head of the upstream's response that of the client's. */
@@ -20,6 +20,8 @@ export interface CompiledRoute {
   readonly forward: Forward | undefined;
   /** Takes upgrades over after the onion has let them pass; undefined where no plugin offers to. */
   readonly upgrade: UpgradeHandler | undefined;
+  /** What that one connects to the upstream with. */
+  readonly attemptUpgrade: AttemptUpgrade;
   /** Learn of each request of the route when it is over. */
   readonly finished: readonly FinishedListener[];
 }
@@ -52,7 +54,14 @@ export function compileRoute(
   }
   const forward = stage.forRoute(route, wrappers);
   const handle = compose(layers, centre(forward, receive));
-  return { route, handle, forward: layers.length === 0 ? forward : undefined, upgrade, finished };
+  return {
+    route,
+    handle,
+    forward: layers.length === 0 ? forward : undefined,
+    upgrade,
+    attemptUpgrade: stage.forUpgrades(wrappers),
+    finished,
+  };
 }
 
 /** The middle of the onion. An upgrade stops here: the plugin that takes it over connects to the upstream itself. */

@@ -99,10 +99,29 @@ export interface Attempt {
 export type AttemptWrapper = (attempt: Attempt, next: () => Promise<UpstreamHead>) => Promise<UpstreamHead>;
 
 /**
+ * Connects to a target of the exchange's service, inside the route's attempt wrappers (circuit breaker, ...). Picks the
+ * target, counts the attempt, and leaves both in the exchange. May be called again, after a failure or to reconnect.
+ *
+ * @param connect makes the connection; answers with the head that the upstream sent (101 for a taken upgrade)
+ * @param tried targets not to pick where another is left
+ * @throws GatewayError SERVICE_UNAVAILABLE without a target; whatever a wrapper or `connect` throws
+ */
+export type AttemptUpgrade = (
+  exchange: Exchange,
+  connect: (target: Target) => Promise<UpstreamHead>,
+  tried?: readonly Target[],
+) => Promise<UpstreamHead>;
+
+/**
  * Takes over an upgrade (WebSocket) that the onion has let pass. The handler owns the socket from then on. It
  * throws a GatewayError as long as nothing was written, and the client gets a real HTTP response.
  */
-export type UpgradeHandler = (ctx: GatewayContext, socket: Duplex, head: Buffer) => Promise<void>;
+export type UpgradeHandler = (
+  ctx: GatewayContext,
+  socket: Duplex,
+  head: Buffer,
+  attempt: AttemptUpgrade,
+) => Promise<void>;
 
 /** Called around the life of a generation; each may return a promise, and is given `shutdown.hookTimeout`. */
 export interface Hooks {
@@ -150,7 +169,19 @@ export interface GatewayPlugin<Options = unknown> {
   endpoints?(router: EndpointRouter): void;
   /** What this plugin adds to `GET /api/v1/gateway/stats` and `/status`. */
   stats?(): PluginStats;
+  /** The present values of this plugin's metrics; asked for when `/metrics` is scraped, and at no other time. */
+  metrics?(): Iterable<Metric>;
   readonly hooks?: Hooks;
+}
+
+/** A metric of a plugin with all its series, as Prometheus has them. */
+export interface Metric {
+  /** With the prefix `gateway_`; a counter's ends in `_total`, and the unit stands before that (`_bytes`, `_seconds`). */
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  /** One per set of labels; labels only of bounded sets. */
+  readonly series: Iterable<{ readonly labels: Readonly<Record<string, string>>; readonly value: number }>;
 }
 
 /** Contributions to the gateway's own reports; see {@link GatewayPlugin.stats}. */

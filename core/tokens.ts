@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import type { GatewayEvents } from './events.js';
 import type { KeptState } from './kept-state.js';
 import type { Logger } from './log/logger.js';
+import type { Metric } from './plugin.js';
 import type { ServiceRegistry } from './services/registry.js';
 
 // Symbols of the global registry: a plugin may come with a copy of this module of its own, and must mean the same.
@@ -18,6 +19,8 @@ export const LOGGER: InjectionToken<Logger> = Symbol.for('gateway:logger');
 export const CLOCK: InjectionToken<Clock> = Symbol.for('gateway:clock');
 /** The prom-client registry behind `/metrics`; one per gateway. */
 export const METRICS: InjectionToken<Registry> = Symbol.for('gateway:metrics');
+/** The `metrics` members of all plugins of the generation that takes requests, asked when it is called. */
+export const PLUGIN_METRICS: InjectionToken<() => readonly Metric[]> = Symbol.for('gateway:plugin-metrics');
 /** The services and their targets. */
 export const SERVICES: InjectionToken<ServiceRegistry> = Symbol.for('gateway:services');
 /** Where the gateway announces what happened. */

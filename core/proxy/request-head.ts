@@ -26,7 +26,7 @@ export class RequestHeadWriter {
     const edits = exchange.upstreamHeaders;
     const head: string[] = [];
     // Without one, undici sends the target's own.
-    if (exchange.route.service.settings.preserveHost) head.push('host', exchange.host);
+    if (exchange.service.settings.preserveHost) head.push('host', exchange.host);
     let dropped: Set<string> | undefined;
     for (let i = 0; i + 1 < raw.length; i += 2) {
       const name = raw[i] ?? '';

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.js';
 import { GatewayError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
-import type { AttemptWrapper, Route, UpstreamHead } from '../plugin.js';
+import type { AttemptUpgrade, AttemptWrapper, Route, UpstreamHead } from '../plugin.js';
 import type { Target } from '../services/target.js';
 import { BodyReader, provideBodyReader } from './buffered-body.js';
 import { type FieldClassifier, responseFields } from './header-fields.js';
@@ -51,7 +51,6 @@ export class ProxyStage {
    * @param wrappers the outermost first
    */
   forRoute(route: Route, wrappers: readonly AttemptWrapper[]): Forward {
-    const { service } = route;
     provideBodyReader(route, this.#bodies);
     const send = wrappers.reduceRight<Send>(
       (inner, wrapper) => (exchange, target) =>
@@ -59,7 +58,7 @@ export class ProxyStage {
       (exchange, target) => this.#send(exchange, target),
     );
     return (exchange) => {
-      const target = service.pick(exchange);
+      const target = exchange.service.pick(exchange);
       if (target === undefined) return Promise.reject(new GatewayError('SERVICE_UNAVAILABLE'));
       exchange.target = target;
       exchange.attempts++;
@@ -67,12 +66,28 @@ export class ProxyStage {
     };
   }
 
+  /** Builds the attempts of upgrades on one route; see {@link AttemptUpgrade}. */
+  forUpgrades(wrappers: readonly AttemptWrapper[]): AttemptUpgrade {
+    return (exchange, connect, tried) => {
+      const target = exchange.service.pick(exchange, tried);
+      if (target === undefined) return Promise.reject(new GatewayError('SERVICE_UNAVAILABLE'));
+      exchange.target = target;
+      exchange.attempts++;
+      const attempt = { exchange, target, number: exchange.attempts };
+      return wrappers.reduceRight<() => Promise<UpstreamHead>>(
+        (inner, wrapper) => () => wrapper(attempt, inner),
+        () => connect(target),
+      )();
+    };
+  }
+
   #send(exchange: Exchange, target: Target): Promise<UpstreamHead> {
     const { req } = exchange;
-    const { timeout } = exchange.route.service.settings;
+    const { timeout } = exchange.service.settings;
     const response = new UpstreamResponse(
       this.#responseFields,
       new UpstreamAttempt(exchange, target, this.#clock, timeout.total),
+      this.#clock,
     );
     exchange.upstream = response;
     const options: Dispatcher.DispatchOptions = {

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { Clock } from '../clock.js';
 import { GatewayError } from '../errors.js';
 import type { UpstreamHead } from '../plugin.js';
 import { connectionOptions, type FieldClassifier, FieldFate } from './header-fields.js';
@@ -49,9 +50,16 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
   /** The body was broken off. */
   error: Error | undefined;
   trailers: string[] | undefined;
+  /** When the request was handed to the pool, on the clock's monotonic scale, in milliseconds; 0 before. */
+  sentAt = 0;
+  /** When it had a connection and was about to be written; 0 before. */
+  connectedAt = 0;
+  /** When the head of the response was there; 0 before. */
+  headAt = 0;
 
   readonly #fields: FieldClassifier;
   readonly #observer: ResponseObserver;
+  readonly #clock: Clock;
   #resolve: ((head: this) => void) | undefined;
   #reject: ((error: Error) => void) | undefined;
   #abort: ((error?: Error) => void) | undefined;
@@ -59,9 +67,10 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
   #sink: BodySink | undefined;
   #aborted: Error | undefined;
 
-  constructor(fields: FieldClassifier, observer: ResponseObserver) {
+  constructor(fields: FieldClassifier, observer: ResponseObserver, clock: Clock) {
     this.#fields = fields;
     this.#observer = observer;
+    this.#clock = clock;
   }
 
   /**
@@ -70,6 +79,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
    * @throws GatewayError for whatever came instead; see upstream-errors.ts
    */
   send(dispatcher: Dispatcher, options: Dispatcher.DispatchOptions): Promise<this> {
+    this.sentAt = this.#clock.monotonic();
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -109,6 +119,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
   }
 
   onConnect(abort: (error?: Error) => void): void {
+    this.connectedAt = this.#clock.monotonic();
     if (this.#aborted) abort(this.#aborted);
     else this.#abort = abort;
   }
@@ -118,6 +129,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
       this.#observer.onInformational(status, this.#endToEnd(raw));
       return true;
     }
+    this.headAt = this.#clock.monotonic();
     this.status = status;
     this.statusText = statusText;
     this.headers = this.#endToEnd(raw);

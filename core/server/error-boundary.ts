@@ -52,7 +52,7 @@ export class ErrorBoundary {
       code: error.code,
       ...(culprit ? { plugin: culprit.plugin, member: culprit.member } : {}),
       ...(request instanceof Exchange
-        ? { service: request.route.service.name, route: request.route.id, target: request.target?.url }
+        ? { service: request.service.name, route: request.route.id, target: request.target?.url }
         : {}),
       ...(cause === undefined ? {} : { err: cause }),
     };

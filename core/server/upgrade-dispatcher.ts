@@ -52,7 +52,7 @@ export class UpgradeDispatcher {
       const ctx = contexts.create(exchange);
       await compiled.handle(ctx);
       if (exchange.bodySource === 'none') {
-        await compiled.upgrade(ctx, socket, head);
+        await compiled.upgrade(ctx, socket, head, compiled.attemptUpgrade);
         return;
       }
       writeResponse(ctx);

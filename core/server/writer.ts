@@ -36,7 +36,7 @@ export class HeadReceiver {
     const fields = upstream.headers;
     fields.push(
       'X-Gateway-Service',
-      exchange.route.service.name,
+      exchange.service.name,
       'X-Gateway-Timestamp',
       this.#now(),
       'X-Request-Id',

@@ -41,7 +41,7 @@ export class AccessLog implements GatewayPlugin<AccessLogOptions> {
     this.#logger.info(
       {
         request_id: request.requestId,
-        service: exchange?.route.service.name,
+        service: exchange?.service.name,
         route: exchange?.route.id,
         method: request.req.method,
         path: request.path,

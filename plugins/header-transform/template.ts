@@ -13,10 +13,10 @@ const VARIABLES: ReadonlyMap<string, Variable> = new Map<string, Variable>([
   ['request.scheme', ({ scheme }) => scheme],
   ['client.address', ({ clientAddress }) => clientAddress],
   ['consumer.id', ({ consumer }) => consumer?.id],
-  ['service.name', ({ route }) => route.service.name],
+  ['service.name', ({ service }) => service.name],
   ['route.id', ({ route }) => route.id],
   // Short forms. In a file they need `$${`: the configuration takes names without a dot for environment variables.
-  ['service', ({ route }) => route.service.name],
+  ['service', ({ service }) => service.name],
   ['route', ({ route }) => route.id],
 ]);
 

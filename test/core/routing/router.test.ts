@@ -11,7 +11,14 @@ const files = serviceOf('files', settingsOf(['http://files']));
 
 function compiledRoute(id: string, service: Service): CompiledRoute {
   const route = { id, service, pattern: '/', methods: undefined, plugins: [] };
-  return { route, handle: async () => {}, forward: undefined, upgrade: undefined, finished: [] };
+  return {
+    route,
+    handle: async () => {},
+    forward: undefined,
+    upgrade: undefined,
+    attemptUpgrade: () => Promise.reject(new Error('not asked for')),
+    finished: [],
+  };
 }
 
 function add(router: Router, id: string, match: Match, rest: Partial<RouteSettings> = {}): void {
