@@ -83,6 +83,7 @@ export class ProxyStage {
 
   #send(exchange: Exchange, target: Target): Promise<UpstreamHead> {
     const { req } = exchange;
+    if (exchange.hasBody && exchange.body === undefined) this.#bodies.takeArrived(exchange);
     const { timeout } = exchange.service.settings;
     const response = new UpstreamResponse(
       this.#responseFields,

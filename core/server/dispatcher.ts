@@ -1,7 +1,7 @@
 import { GatewayError } from '../errors.js';
 import { Exchange, GatewayRequest, type RequestFacts } from '../exchange.js';
 import type { Generation } from '../generation.js';
-import type { ReceiveHead } from '../pipeline.js';
+import type { CompiledRoute, ReceiveHead } from '../pipeline.js';
 import type { EndpointContext, GatewayContext } from '../plugin.js';
 import type { Forward } from '../proxy/stage.js';
 import type { RouteMatch } from '../routing/router.js';
@@ -66,6 +66,12 @@ export class Dispatcher {
     const { compiled, params, upstreamPath } = findRoute(facts, generation);
     const exchange = new Exchange(facts, compiled.route, params, upstreamPath + facts.query);
     generation.enter(exchange, compiled.finished);
+    // A body that came along with the head is parsed in the same turn, right after this; then it needs no stream.
+    if (facts.hasBody) queueMicrotask(() => this.#handle(exchange, compiled, generation));
+    else this.#handle(exchange, compiled, generation);
+  }
+
+  #handle(exchange: Exchange, compiled: CompiledRoute, generation: Generation): void {
     if (compiled.forward === undefined) void this.#run(this.#contexts.create(exchange), compiled.handle);
     else void this.#pass(exchange, compiled.forward, generation.receive);
   }
