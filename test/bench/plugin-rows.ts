@@ -23,6 +23,7 @@ export const PLUGIN_ROWS: readonly PluginRow[] = [
     plugin: { 'auth-jwt': { secret: BENCH_SECRET, cache: 0 } },
     headers: bearer,
   },
+  { title: 'compress', plugin: 'compress' },
   { title: 'cors', plugin: { cors: { origins: ['*'] } } },
   { title: 'header-transform', plugin: { 'header-transform': { request: { set: { 'x-a': 'b' } } } } },
   { title: 'ip-restriction', plugin: { 'ip-restriction': { deny: ['192.0.2.0/24'] } } },
