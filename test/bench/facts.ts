@@ -8,7 +8,7 @@ import type { Workload } from './workloads.js';
 export interface Facts {
   readonly command: string;
   readonly date: string;
-  readonly rounds: number;
+  readonly rounds: string;
   readonly requests: string;
   readonly pinning: string;
   readonly machine: readonly (readonly [string, string])[];
@@ -17,7 +17,7 @@ export interface Facts {
 
 export function facts(
   args: readonly string[],
-  rounds: number,
+  rounds: string,
   workloads: readonly Workload[],
   cores?: Cores,
 ): Facts {

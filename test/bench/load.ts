@@ -7,7 +7,9 @@ export interface LoadOptions {
   /** Complete requests, sent in turn. */
   readonly requests: readonly Buffer[];
   /** What every response body must measure; every status must be 200. */
-  readonly responseBytes: number;
+  readonly responseBytes: number | 'any';
+  /** The request to begin with; they are sent in turn from there. */
+  readonly first?: number;
 }
 
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -30,6 +32,7 @@ export class LoadGenerator {
 
   private constructor(options: LoadOptions) {
     this.#options = options;
+    this.#sent = options.first ?? 0;
   }
 
   /** @throws Error when a connection is refused */
@@ -69,6 +72,11 @@ export class LoadGenerator {
     return (performance.now() - started) / 1000;
   }
 
+  /** How many requests were sent, those before the first of {@link LoadOptions} included. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   close(): void {
     for (const socket of this.#sockets) socket.removeAllListeners('close').destroy();
   }
@@ -105,8 +113,9 @@ export class LoadGenerator {
   }
 
   #onResponse(socket: net.Socket, status: number, bodyBytes: number): void {
-    if (status !== 200 || bodyBytes !== this.#options.responseBytes) {
-      this.#fail(`status ${status} with ${bodyBytes} bytes, not 200 with ${this.#options.responseBytes}`);
+    const { responseBytes } = this.#options;
+    if (status !== 200 || (responseBytes !== 'any' && bodyBytes !== responseBytes)) {
+      this.#fail(`status ${status} with ${bodyBytes} bytes, not 200 with ${responseBytes}`);
       return;
     }
     this.#unanswered -= 1;

@@ -40,15 +40,16 @@ export async function measureScenario(
 ): Promise<Series[]> {
   const all = running.map(({ subject, process }) => {
     const series: Series = { subject, scenario, samples: [] };
-    return { process, series };
+    return { process, series, requests: requestsOf(subject, scenario), sent: 0 };
   });
   for (let round = 0; round < rounds; round += 1) {
     const first = round % all.length;
-    for (const { process, series } of [...all.slice(first), ...all.slice(0, first)]) {
+    for (const turn of [...all.slice(first), ...all.slice(0, first)]) {
+      const { series } = turn;
       if (series.failure !== undefined) continue;
       progress(`round ${round + 1} of ${rounds}: ${series.subject.title}`);
       try {
-        series.samples.push(await measureOnce(process, series, round === 0));
+        series.samples.push(await measureOnce(turn, round === 0));
       } catch (error) {
         series.failure = error instanceof Error ? error.message : String(error);
         series.samples.length = 0;
@@ -58,14 +59,32 @@ export async function measureScenario(
   return all.map(({ series }) => series);
 }
 
-async function measureOnce(process: SubjectProcess, series: Series, first: boolean): Promise<Sample> {
+/** The requests of a subject, which every round goes round over. */
+function requestsOf({ services, headers, urls }: Subject, { workload }: Scenario): readonly Buffer[] {
+  if (urls === undefined) return services.map((service) => requestBytes(workload, service, headers));
+  const [service = ''] = services;
+  return Array.from({ length: urls }, (_, index) => requestBytes(workload, service, headers, `?n=${index}`));
+}
+
+/** What a subject needs for its next round. */
+interface Turn {
+  readonly process: SubjectProcess;
+  readonly series: Series;
+  readonly requests: readonly Buffer[];
+  /** Requests sent so far: the next round goes on behind them. */
+  sent: number;
+}
+
+async function measureOnce(turn: Turn, first: boolean): Promise<Sample> {
+  const { process, series, requests } = turn;
   const { subject, scenario } = series;
   const { workload, connections } = scenario;
   const load = await LoadGenerator.connect({
     port: process.port,
     connections,
-    requests: subject.services.map((service) => requestBytes(workload, service, subject.headers)),
-    responseBytes: workload.responseBytes,
+    requests,
+    first: turn.sent,
+    responseBytes: subject.responseBytes ?? workload.responseBytes,
   });
   try {
     const warmup = Math.max(2 * connections, Math.ceil(workload.requests / 4));
@@ -77,6 +96,7 @@ async function measureOnce(process: SubjectProcess, series: Series, first: boole
       requestsPerSecond: workload.requests / seconds,
     };
   } finally {
+    turn.sent = load.sent;
     load.close();
   }
 }

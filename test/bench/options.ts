@@ -1,13 +1,15 @@
 import { parseArgs } from 'node:util';
-import { SUBJECTS, type Subject, YARDSTICK } from './subjects.js';
+import { STAGES, type Stage } from './stages.js';
 import { type Scenario, WORKLOADS, type Workload } from './workloads.js';
 
 export const USAGE = `npm run bench -- [options]
-  --subjects a,b      some of: ${SUBJECTS.map(({ name }) => name).join(' ')}
-                      (the yardstick always runs)
+  --stages a,b        some of: ${STAGES.map(({ name }) => name).join(' ')}
+  --subjects a,b      some of:
+${STAGES.map((stage) => `    ${stage.name}: ${stage.subjects.map(({ name }) => name).join(' ')}`).join('\n')}
+                      (the yardstick of a stage always runs, and what a subject adds to)
   --workloads a,b     some of: ${WORKLOADS.map(({ name }) => name).join(' ')}
   --connections a,b   numbers of client connections (64,512)
-  --rounds N          rounds, 1 to 1,000 (40)
+  --rounds N          rounds, 1 to 1,000 (${STAGES.map(({ name, rounds }) => `${name} ${rounds}`).join(', ')})
   --requests N        measured requests in a round, instead of the workload's own number
   --quick             small GET, 64 connections, 20 rounds, unless said otherwise
   --[no-]write        write docs/benchmarks.md; on by default when nothing is left out
@@ -16,10 +18,9 @@ export const USAGE = `npm run bench -- [options]
 `;
 
 export interface Options {
-  readonly subjects: readonly Subject[];
+  readonly stages: readonly Stage[];
   readonly workloads: readonly Workload[];
   readonly scenarios: readonly Scenario[];
-  readonly rounds: number;
   readonly write: boolean;
   readonly build: boolean;
   readonly assert: boolean;
@@ -31,6 +32,7 @@ export function readOptions(args: readonly string[]): Options {
     args: [...args],
     allowNegative: true,
     options: {
+      stages: { type: 'string' },
       subjects: { type: 'string' },
       workloads: { type: 'string' },
       connections: { type: 'string' },
@@ -53,18 +55,43 @@ export function readOptions(args: readonly string[]): Options {
   const connections = (values.connections ?? (quick ? '64' : '64,512'))
     .split(',')
     .map((text) => wholeNumber(text, '--connections', 4096));
-  const narrowed = [values.subjects, values.workloads, values.connections, values.requests, values.rounds];
+  const asked = values.rounds ?? (quick ? '20' : undefined);
+  const rounds = asked === undefined ? undefined : wholeNumber(asked, '--rounds', 1000);
+  const narrowed = [
+    values.stages,
+    values.subjects,
+    values.workloads,
+    values.connections,
+    values.requests,
+    values.rounds,
+  ];
   return {
-    subjects: named(SUBJECTS, values.subjects && `${YARDSTICK},${values.subjects}`, '--subjects'),
+    stages: chosen(named(STAGES, values.stages, '--stages'), values.subjects, rounds),
     workloads,
     scenarios: connections.flatMap((count) =>
       workloads.map((workload) => ({ workload, connections: count })),
     ),
-    rounds: wholeNumber(values.rounds ?? (quick ? '20' : '40'), '--rounds', 1000),
     write: values.write ?? (!quick && narrowed.every((value) => value === undefined)),
     build: values.build,
     assert: values.assert,
   };
+}
+
+/** The stages with the subjects that were asked for, and those they are compared with. */
+function chosen(
+  stages: readonly Stage[],
+  list: string | undefined,
+  rounds: number | undefined,
+): readonly Stage[] {
+  const all = stages.flatMap(({ subjects }) => subjects);
+  const names = new Set(named(all, list, '--subjects').map(({ name }) => name));
+  return stages.flatMap((stage) => {
+    const asked = stage.subjects.filter(({ name }) => names.has(name));
+    if (asked.length === 0) return [];
+    const needed = new Set([stage.yardstick, ...asked.flatMap(({ name, addsTo = name }) => [name, addsTo])]);
+    const subjects = stage.subjects.filter(({ name }) => needed.has(name));
+    return [{ ...stage, subjects, rounds: rounds ?? stage.rounds }];
+  });
 }
 
 function named<T extends { readonly name: string }>(

@@ -4,7 +4,13 @@ import { BENCH_API_KEY, BENCH_SECRET, benchToken } from './credentials.js';
 export interface PluginRow {
   readonly title: string;
   /** Its entry in the list, as in `.gatewayrc`; set so that every request passes. */
-  readonly plugin: unknown;
+  readonly plugin?: unknown;
+  /** Several entries, where it takes more than one. */
+  readonly plugins?: readonly unknown[];
+  /** Most microseconds of CPU that it may add to a request. */
+  readonly most?: number;
+  /** How many URLs the requests go round over. */
+  readonly urls?: number;
   /** What every request must bring for that. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Log level, where it is not WARNING. */
@@ -23,10 +29,16 @@ export const PLUGIN_ROWS: readonly PluginRow[] = [
     plugin: { 'auth-jwt': { secret: BENCH_SECRET, cache: 0 } },
     headers: bearer,
   },
+  { title: 'circuit-breaker', plugin: 'circuit-breaker' },
   { title: 'compress', plugin: 'compress' },
   { title: 'cors', plugin: { cors: { origins: ['*'] } } },
+  {
+    title: 'fault-injection, not asked for',
+    plugin: { 'fault-injection': { abort: { header: 'x-fault' } } },
+  },
   { title: 'header-transform', plugin: { 'header-transform': { request: { set: { 'x-a': 'b' } } } } },
   { title: 'ip-restriction', plugin: { 'ip-restriction': { deny: ['192.0.2.0/24'] } } },
+  { title: 'metrics', plugin: 'metrics' },
   {
     title: 'rate-limit-token-bucket',
     plugin: { 'rate-limit-token-bucket': { requests: 1_000_000_000, window: '1s' } },
@@ -36,6 +48,7 @@ export const PLUGIN_ROWS: readonly PluginRow[] = [
     plugin: { 'request-validator': { schemas: { query: { type: 'object', additionalProperties: false } } } },
   },
   { title: 'security-headers', plugin: 'security-headers' },
+  { title: 'traffic-split', plugin: { 'traffic-split': { to: [{ service: 'bench' }] } } },
 ];
 
 function apiKeys() {

@@ -1,42 +1,44 @@
+import type { Bar } from './bars.js';
 import type { Facts } from './facts.js';
 import type { Results, Spread } from './results.js';
-import { type Subject, YARDSTICK } from './subjects.js';
+import type { Subject } from './subjects.js';
 import type { Scenario } from './workloads.js';
 
-/** The tables, as Markdown that also reads well on a terminal. */
+/** The tables of a stage, as Markdown that also reads well on a terminal. */
 export function tables(results: Results): string {
+  const { stage, scenarios } = results;
   const subjects = [...new Set(results.all.map((series) => series.subject))];
-  const heads = results.scenarios.map(({ workload, connections }) => `${workload.title} × ${connections}`);
+  const heads = scenarios.map(({ workload, connections }) => `${workload.title} × ${connections}`);
   const rows = (cell: (subject: Subject, scenario: Scenario) => string, some = subjects) =>
-    some.map((subject) => [subject.title, ...results.scenarios.map((scenario) => cell(subject, scenario))]);
+    some.map((subject) => [subject.title, ...scenarios.map((scenario) => cell(subject, scenario))]);
+  const yardstick = subjects.find(({ name }) => name === stage.yardstick)?.title ?? stage.yardstick;
 
-  const parts = [
-    'CPU per request as a ratio to the yardstick in the same round: median (middle half of the rounds).',
+  const parts = [`## ${stage.title}`];
+  const adding = subjects.filter((subject) => subject.addsTo !== undefined);
+  if (adding.length > 0) {
+    parts.push(
+      'What it adds to the gateway without it, in CPU microseconds per request, by the difference within each round: median (where the median lies with 95 % confidence).',
+      table(
+        ['subject', ...heads],
+        rows(({ name, addsTo = '' }, scenario) => {
+          const added = results.compared(name, addsTo, scenario, (cpu, without) => cpu - without);
+          return added ? `${added.median.toFixed(1)} (${added.from.toFixed(1)}–${added.to.toFixed(1)})` : '-';
+        }, adding),
+      ),
+    );
+  }
+  parts.push(
+    `CPU per request as a ratio to "${yardstick}" in the same round: median (middle half of the rounds).`,
     table(
       ['subject', ...heads],
-      rows(({ name }, scenario) => withRange(results.ratio(name, YARDSTICK, scenario), 2)),
+      rows(({ name }, scenario) => withRange(results.ratio(name, stage.yardstick, scenario), 2)),
     ),
     'CPU microseconds per request and requests per second, medians.',
     table(
       ['subject', ...heads],
       rows(({ name }, scenario) => absolute(results, name, scenario)),
     ),
-  ];
-  const adding = subjects.filter((subject) => subject.addsTo !== undefined);
-  if (adding.length > 0) {
-    parts.push(
-      'What it adds to the gateway without it, in CPU microseconds per request: median (middle half of the rounds).',
-      table(
-        ['subject', ...heads],
-        rows(({ name, addsTo = '' }, scenario) => {
-          return withRange(
-            results.compared(name, addsTo, scenario, (cpu, without) => cpu - without),
-            1,
-          );
-        }, adding),
-      ),
-    );
-  }
+  );
   const failures = results.all.flatMap(({ subject, scenario, failure }) =>
     failure === undefined
       ? []
@@ -76,18 +78,22 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 /** The page docs/benchmarks.md. */
-export function page(results: Results, facts: Facts): string {
+export function page(stages: readonly Results[], judged: readonly Bar[], facts: Facts): string {
   return `# Benchmarks
 
 Written by \`npm run bench\`; do not edit. Last run: \`${facts.command}\`, ${facts.date}.
 
-${tables(results)}
+${stages.map(tables).join('\n\n')}
+
+## What is to be kept
+
+${judged.map(({ text, kept }) => `- ${kept ? 'kept' : '**not kept**'}: ${text}`).join('\n')}
 
 ## How it is measured
 
 One upstream process with fixed answers (\`test/bench/subjects/direct.mjs\`), one process per subject, one load
 generator. Requests run over kept-alive connections to 127.0.0.1, each with one request under way at a time; every
-response's status and body length are checked. The rounds are interleaved (A B C, A B C, ...), each after a warm-up; a
+response's status and body length are checked. The rounds are interleaved (A B C, B C A, ...), each after a warm-up; a
 cell is the median over ${facts.rounds} rounds. CPU is the user and system time of all threads and processes of the
 subject, from /proc. The yardstick, \`test/bench/subjects/yardstick.mjs\`, hands raw headers and chunks from an undici
 pool straight to the response; a ratio compares a subject with the yardstick in the same round. The gateway runs as

@@ -1,4 +1,5 @@
 import type { Sample, Series } from './measure.js';
+import type { Stage } from './stages.js';
 import type { Scenario } from './workloads.js';
 
 export interface Spread {
@@ -6,6 +7,9 @@ export interface Spread {
   /** First and third quartile: between them lies the middle half of the rounds. */
   readonly low: number;
   readonly high: number;
+  /** Where the median itself lies, with 95 % confidence, by the order of the values. */
+  readonly from: number;
+  readonly to: number;
 }
 
 /** @throws RangeError without a value */
@@ -18,15 +22,24 @@ function spreadOf(values: readonly number[]): Spread {
     const above = sorted[Math.ceil(position)] ?? 0;
     return below + (above - below) * (position % 1);
   };
-  return { median: quantile(0.5), low: quantile(0.25), high: quantile(0.75) };
+  const reach = 0.98 / Math.sqrt(sorted.length);
+  return {
+    median: quantile(0.5),
+    low: quantile(0.25),
+    high: quantile(0.75),
+    from: quantile(Math.max(0, 0.5 - reach)),
+    to: quantile(Math.min(1, 0.5 + reach)),
+  };
 }
 
-/** All series of a run, to be asked by subject and scenario. */
+/** All series of a stage, to be asked by subject and scenario. */
 export class Results {
+  readonly stage: Stage;
   readonly all: readonly Series[];
   readonly scenarios: readonly Scenario[];
 
-  constructor(all: readonly Series[]) {
+  constructor(stage: Stage, all: readonly Series[]) {
+    this.stage = stage;
     this.all = all;
     this.scenarios = [...new Set(all.map((series) => series.scenario))];
   }

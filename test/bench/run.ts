@@ -4,12 +4,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bars } from './bars.js';
-import { chooseCores, pinSelf } from './cpu.js';
+import { type Cores, chooseCores, pinSelf } from './cpu.js';
 import { facts } from './facts.js';
 import { measureScenario, type Running, type Series } from './measure.js';
 import { type Options, readOptions, USAGE } from './options.js';
 import { page, tables } from './report.js';
 import { Results } from './results.js';
+import type { Stage } from './stages.js';
 import { SubjectProcess } from './subject-process.js';
 import { UPSTREAM } from './subjects.js';
 
@@ -24,15 +25,39 @@ async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   if (process.platform !== 'linux')
     throw new Error('CPU time is read from /proc: the benchmark runs on Linux only');
-  if (options.build && options.subjects.some(({ kind }) => kind === 'gateway')) build();
+  if (options.build) build();
 
   const cores = chooseCores();
   if (cores) pinSelf(cores.load);
   const directory = mkdtempSync(path.join(os.tmpdir(), 'gateway-bench-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  const processes: SubjectProcess[] = [];
   // Each subject that runs listens for the end of this process, and there may be many.
   process.setMaxListeners(0);
+  const all: Results[] = [];
+  for (const stage of options.stages) {
+    const results = await runStage(stage, options, directory, cores);
+    all.push(results);
+    say(`\n${tables(results)}\n`);
+  }
+  const judged = bars(all);
+  for (const { kept, text } of judged) say(`${kept ? 'kept    ' : 'NOT KEPT'}  ${text}`);
+  if (options.write) {
+    const rounds = options.stages.map(({ name, rounds }) => `${rounds} (${name})`).join(', ');
+    const text = page(all, judged, facts(args, rounds, options.workloads, cores));
+    writeFileSync(path.join(ROOT, 'docs', 'benchmarks.md'), text);
+    say('Written to docs/benchmarks.md.');
+  }
+  return options.assert && judged.some(({ kept }) => !kept) ? 1 : 0;
+}
+
+/** Measures the subjects of one stage, which run for its time only. */
+async function runStage(
+  stage: Stage,
+  options: Options,
+  directory: string,
+  cores: Cores | undefined,
+): Promise<Results> {
+  const processes: SubjectProcess[] = [];
   try {
     const upstream = await SubjectProcess.start(UPSTREAM, {
       upstream: '',
@@ -41,16 +66,15 @@ async function main(args: readonly string[]): Promise<number> {
     });
     processes.push(upstream);
     const surroundings = { upstream: `http://127.0.0.1:${upstream.port}`, directory, core: cores?.subject };
-    const running = await startAll(options, surroundings, processes);
-    const results = new Results(await measureAll(options, running));
-
-    say(`\n${tables(results)}\n`);
-    if (options.write) {
-      const text = page(results, facts(args, options.rounds, options.workloads, cores));
-      writeFileSync(path.join(ROOT, 'docs', 'benchmarks.md'), text);
-      say('Written to docs/benchmarks.md.');
+    const running = await startAll(stage, surroundings, processes);
+    const series: Series[] = [];
+    for (const scenario of options.scenarios.filter((each) => stage.covers(each))) {
+      const title = `${stage.name}, ${scenario.workload.title} × ${scenario.connections}`;
+      const say = (text: string) => progress(`${title}, ${text}`);
+      series.push(...(await measureScenario(running, scenario, stage.rounds, say)));
     }
-    return judge(results, options);
+    progress('');
+    return new Results(stage, series);
   } finally {
     await Promise.all(processes.map((process) => process.stop()));
   }
@@ -62,12 +86,12 @@ function build(): void {
 }
 
 async function startAll(
-  options: Options,
+  stage: Stage,
   surroundings: Parameters<typeof SubjectProcess.start>[1],
   processes: SubjectProcess[],
 ): Promise<Running[]> {
   const running: Running[] = [];
-  for (const subject of options.subjects) {
+  for (const subject of stage.subjects) {
     const missing = subject.missing();
     if (missing !== undefined) {
       say(`Left out: ${subject.title} (${missing})`);
@@ -83,26 +107,6 @@ async function startAll(
     }
   }
   return running;
-}
-
-async function measureAll(options: Options, running: readonly Running[]): Promise<Series[]> {
-  const all: Series[] = [];
-  for (const scenario of options.scenarios) {
-    const title = `${scenario.workload.title} × ${scenario.connections}`;
-    all.push(
-      ...(await measureScenario(running, scenario, options.rounds, (text) => progress(`${title}, ${text}`))),
-    );
-  }
-  progress('');
-  return all;
-}
-
-function judge(results: Results, options: Options): number {
-  const measured = results.all.some(({ subject }) => subject.kind === 'gateway');
-  if (!measured && !options.assert) return 0;
-  const judged = bars(results);
-  for (const { kept, text } of judged) say(`${kept ? 'kept    ' : 'NOT KEPT'}  ${text}`);
-  return options.assert && judged.some(({ kept }) => !kept) ? 1 : 0;
 }
 
 // `exit` listeners end the subjects, which would outlive a killed benchmark.

@@ -23,6 +23,12 @@ export interface Subject {
   readonly headers: Readonly<Record<string, string>>;
   /** Name of the subject it adds something to: a further table shows the difference. */
   readonly addsTo?: string;
+  /** Most microseconds that it may add. */
+  readonly most?: number;
+  /** How many URLs the requests go round over, where one is not enough. */
+  readonly urls?: number;
+  /** Length of the response bodies, where it is not the workload's; `any` for a coding's. */
+  readonly responseBytes?: 'any';
   /** Writes the configuration, if there is one, and says how to start. */
   command(context: StartContext): [string, ...string[]];
   /** Why it cannot run here, or undefined. */
@@ -36,20 +42,11 @@ export const UPSTREAM: Subject = nodeScript('direct', 'the upstream directly', '
 
 const EMPTY = fileURLToPath(new URL('./plugins/empty.mjs', import.meta.url));
 
-/** In the order of a round. To add a row is to add a line here. */
-export const SUBJECTS: readonly Subject[] = [
+/** What forwards requests, in the order of a round. */
+export const GATEWAYS: readonly Subject[] = [
   UPSTREAM,
   nodeScript(YARDSTICK, 'http + undici pass-through (yardstick)', 'reference'),
   gateway('gateway', 'this gateway, no plugins'),
-  gateway('gateway-empty', 'this gateway, one empty plugin', { plugins: () => [EMPTY], addsTo: 'gateway' }),
-  ...PLUGIN_ROWS.map(({ plugin, title, headers, level }) =>
-    gateway(`with-${title.replaceAll(/[ ,]+/g, '-')}`, `with ${title}`, {
-      plugins: () => [EMPTY, plugin],
-      addsTo: 'gateway-empty',
-      ...(headers ? { headers } : {}),
-      ...(level ? { level } : {}),
-    }),
-  ),
   gateway('gateway-all', 'this gateway, all plugins', {
     plugins: () => pluginsOf('all-plugins'),
     headers: { authorization: `Bearer ${benchToken()}` },
@@ -66,19 +63,46 @@ export const SUBJECTS: readonly Subject[] = [
   native('haproxy', 'HAProxy', haproxy),
 ];
 
+/** What each plugin adds. */
+export const PLUGINS: readonly Subject[] = [
+  nodeScript(YARDSTICK, 'http + undici pass-through (yardstick)', 'reference'),
+  gateway('gateway-empty', 'this gateway, one empty plugin', { plugins: () => [EMPTY] }),
+  ...PLUGIN_ROWS.map(({ title, plugin, plugins, ...rest }) =>
+    gateway(`with-${title.replaceAll(/[ ,]+/g, '-')}`, `with ${title}`, {
+      plugins: () => [EMPTY, ...(plugins ?? [plugin])],
+      addsTo: 'gateway-empty',
+      ...rest,
+    }),
+  ),
+];
+
+/** What answers without asking the upstream. */
+export const CACHES: readonly Subject[] = [
+  nodeScript('koa-buffer', 'Koa, 8 empty middlewares, a body from memory', 'reference'),
+  gateway('cache-hit', 'this gateway, hit', { plugins: () => ['compress', 'response-cache'] }),
+  gateway('cache-hit-br', 'this gateway, hit compressed with br', {
+    plugins: () => ['compress', 'response-cache'],
+    headers: { 'accept-encoding': 'br' },
+    responseBytes: 'any',
+  }),
+];
+
 interface GatewayOptions {
   /** Log level; WARNING by default. */
   readonly level?: string;
-  /** As in `.gatewayrc`. What plugin X adds is shown by `{ plugins: () => ['x'], addsTo: 'gateway' }`. */
+  /** As in `.gatewayrc`. */
   readonly plugins?: () => readonly unknown[];
   readonly services?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly addsTo?: string;
+  readonly most?: number;
+  readonly urls?: number;
+  readonly responseBytes?: 'any';
 }
 
 /** This gateway, as production runs it: the build, started by its command line. */
 function gateway(name: string, title: string, options: GatewayOptions = {}): Subject {
-  const { plugins, services: count = 1, headers = {}, level = 'WARNING', addsTo } = options;
+  const { plugins, services: count = 1, headers = {}, level = 'WARNING', ...rest } = options;
   const main = fileURLToPath(new URL('../../dist/core/cli/main.js', import.meta.url));
   const services = serviceNames(count);
   return {
@@ -87,7 +111,7 @@ function gateway(name: string, title: string, options: GatewayOptions = {}): Sub
     kind: 'gateway',
     services: spread(services, 10),
     headers,
-    ...(addsTo === undefined ? {} : { addsTo }),
+    ...rest,
     command({ port, upstream, directory }) {
       const list = plugins?.() ?? [];
       const file = writeGatewayConfig(directory, { port, upstream, services, level, plugins: list });

@@ -49,14 +49,19 @@ export interface Scenario {
   readonly connections: number;
 }
 
-/** The bytes of a complete request to a service. */
+/**
+ * The bytes of a complete request to a service.
+ *
+ * @param query with its `?`, or empty
+ */
 export function requestBytes(
   workload: Workload,
   service: string,
   headers: Readonly<Record<string, string>>,
+  query = '',
 ): Buffer {
   const lines = [
-    `${workload.method} /api/v1/${service}${workload.path} HTTP/1.1`,
+    `${workload.method} /api/v1/${service}${workload.path}${query} HTTP/1.1`,
     'Host: gateway.test',
     'User-Agent: bench',
     'Accept: */*',
