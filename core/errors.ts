@@ -56,6 +56,11 @@ export interface GatewayErrorOptions {
   readonly details?: readonly unknown[];
   /** The underlying failure, for the log only. */
   readonly cause?: unknown;
+  /**
+   * For an attempt wrapper that refuses one target and not the service: the request goes on to another target, if there is
+   * one. Nothing of it may have been sent.
+   */
+  readonly anotherTarget?: boolean;
 }
 
 /**
@@ -68,6 +73,8 @@ export class GatewayError extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly details: readonly unknown[] | undefined;
+  /** See {@link GatewayErrorOptions.anotherTarget}. */
+  readonly anotherTarget: boolean;
 
   constructor(code: ErrorCode, options: GatewayErrorOptions = {}) {
     const entry = ERRORS[code];
@@ -79,6 +86,7 @@ export class GatewayError extends Error {
     this.status = entry.status;
     this.headers = options.headers;
     this.details = options.details;
+    this.anotherTarget = options.anotherTarget ?? false;
   }
 }
 

@@ -4,6 +4,23 @@ import { EventEmitter } from 'node:events';
 export interface GatewayEventMap {
   /** A target was found healthy or unhealthy by a health check. */
   'target.health': [{ service: string; target: string; healthy: boolean; reason: string }];
+  /** A target failed real requests and is out for `period` milliseconds; `ejections` counts its ejections so far. */
+  'target.ejected': [
+    {
+      service: string;
+      target: string;
+      reason: 'consecutive-failures' | 'failure-ratio';
+      period: number;
+      ejections: number;
+    },
+  ];
+  /**
+   * An ejected target is back: its time was over, a health check found it recovered, its policy changed, or its service
+   * has fewer targets now and may not spare as many.
+   */
+  'target.returned': [
+    { service: string; target: string; reason: 'time' | 'health-check' | 'policy' | 'share' },
+  ];
   /** A service was registered, changed or removed. */
   'service.change': [{ service: string; change: 'added' | 'updated' | 'removed' }];
   /** A generation went live, or a reload was refused. */

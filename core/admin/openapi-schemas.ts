@@ -26,7 +26,9 @@ export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${na
 const TargetState = Complete({
   url: Text('Origin of the target.'),
   weight: Count('Share of the traffic; 0 for none.'),
-  healthy: { type: 'boolean', description: 'Whether it gets requests.' },
+  priority: Count('Group of the target; a higher number is a backup.'),
+  healthy: { type: 'boolean', description: 'Whether its health checks let it get requests.' },
+  ejected: { type: 'boolean', description: 'Whether it is out for a while, as real requests to it failed.' },
   active: Count('Requests and upgraded connections under way.'),
   last_health_check: MaybeTime('When the last health check ended.'),
 });
@@ -44,6 +46,19 @@ const ServiceState: Readonly<Record<string, Schema>> = {
   load_balancing: Text('How a target is picked.'),
   targets: { type: 'array', items: ref('Target') },
 };
+
+const Duration = (share: string): Schema => ({
+  type: ['number', 'null'],
+  minimum: 0,
+  description: `Milliseconds that ${share} of the requests stayed below; null where there were none.`,
+});
+
+const LATENCY = Complete(
+  { p50: Duration('half'), p90: Duration('90 %'), p95: Duration('95 %'), p99: Duration('99 %') },
+  'Of the last five to ten minutes.',
+);
+
+const CIRCUIT_STATE: Schema = { enum: ['CLOSED', 'OPEN', 'HALF_OPEN'], description: 'State of the circuit.' };
 
 /** What a request may declare of a service: one target by host and port, or a list of them. */
 const Declaration: Readonly<Record<string, unknown>> = {
@@ -98,7 +113,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Stats: {
     type: 'object',
     description: 'Plugins add sections and counts of their own.',
-    required: ['request_stats', 'circuit_breaker_stats', 'cache_stats'],
+    required: ['request_stats', 'circuit_breaker_stats', 'cache_stats', 'service_stats'],
     properties: {
       request_stats: Complete({
         total_requests: Count('Requests for services, those that matched no route among them.'),
@@ -108,14 +123,103 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         circuit_breaker_trips: Count('How often a circuit opened.'),
         cache_hits: Count('Responses from the cache.'),
         cache_misses: Count('Responses that the cache did not have.'),
+        latency_ms: LATENCY,
       }),
       circuit_breaker_stats: { type: 'object', description: 'Circuits by service.' },
       cache_stats: Complete({
         size: Count('Responses in the cache.'),
         hit_rate: { type: 'number', description: 'Hits among all look-ups, 0 to 1.' },
       }),
+      service_stats: {
+        type: 'object',
+        description: 'The same by service.',
+        additionalProperties: Complete({
+          total_requests: Count('Requests for the service.'),
+          successful_requests: Count('Responses below 400 that were delivered in full.'),
+          failed_requests: Count('All others.'),
+          latency_ms: LATENCY,
+        }),
+      },
     },
   },
+  Circuit: Complete({
+    service: Text('Name of the service.'),
+    target: { type: ['string', 'null'], description: 'Origin of the target; null for the whole service.' },
+    state: CIRCUIT_STATE,
+    held: { type: 'boolean', description: 'Whether an administrator holds it in its state.' },
+    failure_count: Count('Failures since the last success.'),
+    last_failure_time: MaybeTime('When a request last failed.'),
+    probes: Count('Probes under way.'),
+    retry_after: {
+      type: ['integer', 'null'],
+      minimum: 0,
+      description: 'Seconds that refused requests are told to wait; null where none is refused.',
+    },
+  }),
+  Circuits: Complete({
+    circuits: { type: 'array', items: ref('Circuit') },
+    total: Count('How many there are.'),
+  }),
+  ServiceCircuits: Complete({
+    service_name: Text('Name of the service.'),
+    state: { ...CIRCUIT_STATE, description: 'The worst of its circuits.' },
+    failure_count: Count('The most of its circuits.'),
+    last_failure_time: MaybeTime('The latest of its circuits.'),
+    circuits: { type: 'array', items: ref('Circuit') },
+  }),
+  Cache: Complete({
+    size: Count('Responses that are stored.'),
+    bytes: Count('Bytes that they take.'),
+    hits: Count('Responses from the cache.'),
+    misses: Count('Responses that the cache did not have.'),
+    hit_rate: { type: 'number', description: 'Hits among hits and misses, 0 to 1.' },
+    outcomes: {
+      type: 'object',
+      additionalProperties: { type: 'integer' },
+      description: 'Requests by X-Cache-Status.',
+    },
+    stored: Count('Responses that were stored.'),
+    evictions: Count('Responses that had to go for others.'),
+    purged: Count('Responses that were purged or invalidated.'),
+    collapsed: Count('Requests that were answered with the response to another.'),
+    refresh_failures: Count('Stale responses that could not be refreshed in the background.'),
+  }),
+  CacheEntries: Complete({
+    key: Text('The key of the URL.'),
+    entries: {
+      type: 'array',
+      items: Complete({
+        status: Count('Status of the response.'),
+        service: Text('Name of the service.'),
+        body_bytes: Count('Bytes of the body.'),
+        bytes: Count('Bytes that it takes in all.'),
+        age: Count('Seconds since the upstream made it.'),
+        ttl: { type: 'integer', description: 'Seconds that it stays fresh; negative once it is stale.' },
+        fresh: { type: 'boolean', description: 'Whether it is served without asking.' },
+        public: { type: 'boolean', description: 'Whether every consumer may have it.' },
+        vary: { type: 'array', items: { type: 'string' }, description: 'Request fields that select it.' },
+        etag: { type: ['string', 'null'], description: 'Its entity tag.' },
+        last_modified: { type: ['string', 'null'], description: 'When it was last modified.' },
+        tags: { type: 'array', items: { type: 'string' }, description: 'Tags that it can be purged by.' },
+      }),
+    },
+    total: Count('How many there are.'),
+  }),
+  Purge: {
+    type: 'object',
+    minProperties: 1,
+    maxProperties: 1,
+    properties: {
+      url: Text('One URL, with the name of the service for a host.'),
+      prefix: Text('What the URLs begin with.'),
+      service: Text('Name of a service.'),
+      tag: Text('A tag of Surrogate-Key or Cache-Tag.'),
+      all: { const: true, description: 'Everything.' },
+    },
+    additionalProperties: false,
+    examples: [{ tag: 'product-42' }],
+  },
+  Purged: Complete({ purged: Count('Responses that were removed.') }),
   Routes: Complete({
     routes: {
       type: 'array',

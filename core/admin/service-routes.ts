@@ -124,7 +124,9 @@ function describe(service: Service) {
     targets: service.targets.map((target) => ({
       url: target.url,
       weight: target.weight,
+      priority: target.priority,
       healthy: target.healthy,
+      ejected: target.ejected,
       active: target.active,
       last_health_check: isoTime(target.lastHealthCheck ?? 0),
     })),

@@ -13,7 +13,7 @@ export interface NormalForm {
 
 /**
  * Writes out the short forms of a configuration: services as URLs or with `host` and `port`, targets as URLs,
- * `health: false`, single statuses, plugins as names. A key without a value counts as not given. What has no known
+ * `health: false`, `retries: false`, single statuses, plugins as names. A key without a value counts as not given. What has no known
  * form is left as it is, for validation to report.
  *
  * @param origins learns where the parts of the result were written
@@ -41,6 +41,17 @@ function normalizeServices(services: Record<string, unknown>, origins: Origins, 
   );
 }
 
+const SERVICE_SECTIONS = [
+  'timeout',
+  'loadBalancing',
+  'pool',
+  'tls',
+  'outlierEjection',
+  'slowStart',
+  'concurrency',
+  'plugins',
+];
+
 function normalizeService(raw: unknown, name: string, origins: Origins, faults: Fault[]): unknown {
   const path: Path = ['services', name];
   if (textOf(raw) !== undefined) {
@@ -63,10 +74,14 @@ function normalizeService(raw: unknown, name: string, origins: Origins, faults: 
     });
   }
   if ('health' in complete) complete.health = normalizeHealth(complete.health);
-  for (const section of ['timeout', 'loadBalancing', 'pool', 'tls', 'plugins']) {
+  if ('retries' in complete) complete.retries = normalizeRetries(complete.retries);
+  for (const section of SERVICE_SECTIONS) {
     const value = complete[section];
     if (isRecord(value)) complete[section] = withoutNulls(value);
   }
+  const { concurrency } = complete;
+  if (isRecord(concurrency) && isRecord(concurrency.adaptive))
+    complete.concurrency = { ...concurrency, adaptive: withoutNulls(concurrency.adaptive) };
   return complete;
 }
 
@@ -121,6 +136,19 @@ function normalizeHealth(raw: unknown): unknown {
   return health;
 }
 
+/** `retries: false` for a single attempt, `true` for the defaults. */
+function normalizeRetries(raw: unknown): unknown {
+  const on = raw instanceof Interpolated ? raw.toBoolean() : raw;
+  if (typeof on === 'boolean') return on ? {} : { attempts: 1 };
+  if (!isRecord(raw)) return raw;
+  const retries = withoutNulls(raw);
+  for (const section of ['backoff', 'budget']) {
+    const value = retries[section];
+    if (isRecord(value)) retries[section] = withoutNulls(value);
+  }
+  return retries;
+}
+
 function statusText(status: unknown): unknown {
   if (typeof status === 'number') return String(status);
   return typeof status === 'string' ? status.toLowerCase() : status;
@@ -130,6 +158,7 @@ function normalizeRoute(raw: unknown): unknown {
   if (!isRecord(raw)) return raw;
   const route = withoutNulls(raw);
   if (isRecord(route.match)) route.match = withoutNulls(route.match);
+  if ('retries' in route) route.retries = normalizeRetries(route.retries);
   if (isRecord(route.plugins)) route.plugins = withoutNulls(route.plugins);
   return route;
 }

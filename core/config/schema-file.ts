@@ -45,7 +45,14 @@ export function configurationSchema(plugins: readonly DocumentedPlugin[]): Schem
       },
       routes: {
         ...recordOf(properties.routes),
-        items: { ...route, properties: { ...recordOf(route.properties), plugins: overrides } },
+        items: {
+          ...route,
+          properties: {
+            ...recordOf(route.properties),
+            retries: orSwitch(recordOf(recordOf(route.properties).retries)),
+            plugins: overrides,
+          },
+        },
       },
       plugins: { ...recordOf(properties.plugins), items: pluginEntrySchema(plugins) },
     },
@@ -82,6 +89,7 @@ function serviceSchema(service: Schema, overrides: Schema): Schema {
         },
       ],
     },
+    retries: orSwitch(recordOf(own.retries)),
     plugins: overrides,
     host: { type: 'string', description: 'Host of the only target.' },
     port: {
@@ -106,6 +114,11 @@ function serviceSchema(service: Schema, overrides: Schema): Schema {
       },
     ],
   };
+}
+
+/** A section that `true` and `false` are short forms of. */
+function orSwitch(section: Schema): Schema {
+  return { description: section.description, anyOf: [{ type: 'boolean' }, REFERENCE_TEXT, section] };
 }
 
 function overridesSchema(plugins: readonly DocumentedPlugin[]): Schema {

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { RetriesSchema, RouteRetriesSchema } from './retries-schema.js';
 import { Duration, LONGEST_TIMER, Size } from './units.js';
 
 /**
@@ -55,6 +56,15 @@ const TargetSchema = Type.Object(
       default: 1,
       description: 'Share of the traffic; 0 for none.',
     }),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 100,
+        default: 0,
+        description:
+          'Group of the target: a higher number is a backup, used when no lower one has a target left.',
+      }),
+    ),
   },
   { ...closed, description: 'One upstream server.' },
 );
@@ -134,6 +144,105 @@ const PoolSchema = Type.Object(
   { ...closed, default: {}, description: 'Pooled connections to the targets.' },
 );
 
+const OutlierEjectionSchema = Type.Object(
+  {
+    consecutiveFailures: Type.Integer({
+      minimum: 0,
+      default: 5,
+      description: 'Failures in a row that eject a target. 0 for no such rule.',
+    }),
+    failureRatio: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 0,
+      description: 'Share of failures within the window that ejects a target. 0 for no such rule.',
+    }),
+    window: Duration({ default: '10s', minimum: 10, description: 'Time over which the share is counted.' }),
+    minimumVolume: Type.Integer({
+      minimum: 1,
+      default: 20,
+      description: 'Requests within the window from which on the share counts.',
+    }),
+    baseTime: Timer({
+      default: '10s',
+      minimum: 1,
+      description: 'Length of the first ejection; each further one takes twice as long.',
+    }),
+    maxTime: Timer({ default: '5m', minimum: 1, description: 'Longest ejection.' }),
+    maxShare: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 0.5,
+      description: 'Most of the targets that may be out at a time; never the last one.',
+    }),
+  },
+  { ...closed, description: 'Takes out targets that fail real requests. Off by default; `{}` for on.' },
+);
+
+const SlowStartSchema = Type.Object(
+  {
+    duration: Timer({
+      default: '30s',
+      minimum: 1,
+      description: 'Time in which the share grows to the whole.',
+    }),
+    minimumShare: Type.Number({
+      minimum: 0.01,
+      maximum: 1,
+      default: 0.1,
+      description: 'Part of its share that a target starts with.',
+    }),
+  },
+  {
+    ...closed,
+    description: 'Growing traffic for a target that returned or was added. Off by default; `{}` for on.',
+  },
+);
+
+const AdaptiveConcurrencySchema = Type.Object(
+  {
+    minimum: Type.Integer({ minimum: 1, maximum: 65535, default: 4, description: 'Lowest limit.' }),
+    initial: Type.Integer({ minimum: 1, maximum: 65535, default: 20, description: 'Limit at the start.' }),
+    maximum: Type.Integer({
+      minimum: 1,
+      maximum: 65535,
+      default: 1000,
+      description: 'Highest limit; `perTarget` where that is lower.',
+    }),
+    tolerance: Type.Number({
+      minimum: 0,
+      maximum: 10,
+      default: 0.5,
+      description: 'Share by which the latency may exceed that of an unloaded target.',
+    }),
+  },
+  { ...closed, description: 'A limit per target that follows its latency. Off by default; `{}` for on.' },
+);
+
+const ConcurrencySchema = Type.Object(
+  {
+    limit: Type.Integer({
+      minimum: 0,
+      default: 0,
+      description: 'Most requests at a time to the service. 0 for no limit.',
+    }),
+    perTarget: Type.Integer({
+      minimum: 0,
+      default: 0,
+      description: 'Most requests at a time to one target. 0 for no limit.',
+    }),
+    queue: Type.Integer({
+      minimum: 0,
+      maximum: 10_000,
+      default: 0,
+      description: 'Requests over a limit that may wait; others get 503 at once.',
+    }),
+    maxWait: Timer({ default: '1s', minimum: 1, description: 'Longest wait in the queue; then 503.' }),
+    adaptive: Type.Optional(AdaptiveConcurrencySchema),
+  },
+  { ...closed, description: 'Limits of requests under way. Off by default.' },
+);
+
 /** An object whose keys are known to a plugin only. */
 const FreeForm = (annotations: { default?: object; description?: string }) =>
   Type.Unsafe<Readonly<Record<string, unknown>>>(
@@ -165,8 +274,12 @@ export const ServiceSchema = Type.Object(
     loadBalancing: LoadBalancingSchema,
     health: HealthSchema,
     timeout: TimeoutSchema,
+    retries: Type.Optional(RetriesSchema),
     pool: PoolSchema,
     tls: UpstreamTlsSchema,
+    outlierEjection: Type.Optional(OutlierEjectionSchema),
+    slowStart: Type.Optional(SlowStartSchema),
+    concurrency: Type.Optional(ConcurrencySchema),
     plugins: PluginOverrides,
   },
   { ...closed, description: 'A service. A URL alone is short for one target.' },
@@ -217,6 +330,7 @@ const RouteSchema = Type.Object(
       maximum: 1000,
       description: 'Among the routes that match, the highest wins; then the most specific path.',
     }),
+    retries: Type.Optional(RouteRetriesSchema),
     plugins: PluginOverrides,
   },
   { ...closed, description: 'A route of one’s own, beside the built-in ones.' },
@@ -376,6 +490,10 @@ export type Settings = Static<typeof SettingsSchema>;
 export type ServiceSettings = Static<typeof ServiceSchema>;
 export type HealthSettings = Static<typeof HealthSchema>;
 export type LoadBalancingSettings = Static<typeof LoadBalancingSchema>;
+export type OutlierEjectionSettings = Static<typeof OutlierEjectionSchema>;
+export type SlowStartSettings = Static<typeof SlowStartSchema>;
+export type ConcurrencySettings = Static<typeof ConcurrencySchema>;
+export type AdaptiveConcurrencySettings = Static<typeof AdaptiveConcurrencySchema>;
 export type UpstreamTlsSettings = Static<typeof UpstreamTlsSchema>;
 export type RouteSettings = Static<typeof RouteSchema>;
 export type PluginEntry = Static<typeof PluginEntrySchema>;

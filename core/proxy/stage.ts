@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.js';
 import { GatewayError } from '../errors.js';
@@ -7,6 +8,12 @@ import type { Target } from '../services/target.js';
 import { BodyReader, provideBodyReader } from './buffered-body.js';
 import { type FieldClassifier, responseFields } from './header-fields.js';
 import type { RequestHeadWriter } from './request-head.js';
+import type { RetryPolicy } from './retries/policy.js';
+import { RoutePolicies } from './retries/route-policies.js';
+import { type AttemptPlan, RetryRun, type RetryRunParts, type Send } from './retries/run.js';
+import { LimitedAttempt } from './retries/slot.js';
+import type { Outcome } from './retries/state.js';
+import { upgradeAttempts } from './retries/upgrades.js';
 import type { SlowBodyGuard } from './slow-body-guard.js';
 import { UpstreamAttempt } from './upstream-attempt.js';
 import { UpstreamResponse } from './upstream-response.js';
@@ -18,6 +25,8 @@ export interface ProxyStageOptions {
   readonly slowBodies: SlowBodyGuard;
   /** Largest request body in bytes, or 0 for no limit. */
   readonly maxBody: number;
+  /** In [0, 1), for the waits between attempts; Math.random by default. */
+  readonly random?: () => number;
 }
 
 /**
@@ -27,22 +36,22 @@ export interface ProxyStageOptions {
  */
 export type Forward = (exchange: Exchange) => Promise<unknown>;
 
-type Send = (exchange: Exchange, target: Target) => Promise<UpstreamHead>;
-
 /**
- * The proxy stage: picks a target, makes the attempt through the plugins' attempt wrappers, and hands the head back
- * to the onion. The body stays in the {@link UpstreamResponse} until the writer takes it.
+ * The proxy stage: picks a target, makes the attempt through the plugins' attempt wrappers, again at another target where
+ * it failed and may be repeated (see retries/run.ts), and hands the head back to the onion. The body stays in the {@link UpstreamResponse} until the writer takes it.
  */
 export class ProxyStage {
   readonly #clock: Clock;
   readonly #head: RequestHeadWriter;
   readonly #bodies: BodyReader;
+  readonly #random: () => number;
   readonly #responseFields: FieldClassifier = responseFields();
 
   constructor(options: ProxyStageOptions) {
     this.#clock = options.clock;
     this.#head = options.head;
     this.#bodies = new BodyReader({ maxBytes: options.maxBody, slowBodies: options.slowBodies });
+    this.#random = options.random ?? Math.random;
   }
 
   /**
@@ -53,52 +62,86 @@ export class ProxyStage {
   forRoute(route: Route, wrappers: readonly AttemptWrapper[]): Forward {
     provideBodyReader(route, this.#bodies);
     const send = wrappers.reduceRight<Send>(
-      (inner, wrapper) => (exchange, target) =>
-        wrapper({ exchange, target, number: exchange.attempts }, () => inner(exchange, target)),
-      (exchange, target) => this.#send(exchange, target),
+      (inner, wrapper) => (exchange, target, plan) =>
+        wrapper({ exchange, target, number: exchange.attempts }, () => inner(exchange, target, plan)),
+      (exchange, target, plan) => this.#send(exchange, target, plan),
     );
+    const parts = { clock: this.#clock, random: this.#random, bodies: this.#bodies, send };
+    const policies = new RoutePolicies(route);
     return (exchange) => {
-      const target = exchange.service.pick(exchange);
+      const { service } = exchange;
+      const target = service.pick(exchange);
       if (target === undefined) return Promise.reject(new GatewayError('SERVICE_UNAVAILABLE'));
+      if (exchange.hasBody && exchange.body === undefined) this.#bodies.takeArrived(exchange);
+      const policy = policies.of(service);
+      if (service.admission !== undefined || needsPlan(exchange, policy)) {
+        return new RetryRun(parts, exchange, policy).start(target);
+      }
       exchange.target = target;
       exchange.attempts++;
-      return send(exchange, target);
+      exchange.upstream = undefined;
+      return send(exchange, target, undefined).then(
+        (head) => {
+          const response = exchange.upstream;
+          if (head !== response || head.status >= policy.suspectFrom) {
+            return resume(parts, exchange, policy, { target, head, failure: undefined, response });
+          }
+          service.retryBudget.answered(response.headAt);
+          if (target.outlier !== undefined) target.outlier.record(true);
+          return head;
+        },
+        (failure: unknown) =>
+          resume(parts, exchange, policy, { target, head: undefined, failure, response: exchange.upstream }),
+      );
     };
   }
 
   /** Builds the attempts of upgrades on one route; see {@link AttemptUpgrade}. */
   forUpgrades(wrappers: readonly AttemptWrapper[]): AttemptUpgrade {
-    return (exchange, connect, tried) => {
-      const target = exchange.service.pick(exchange, tried);
-      if (target === undefined) return Promise.reject(new GatewayError('SERVICE_UNAVAILABLE'));
-      exchange.target = target;
-      exchange.attempts++;
-      const attempt = { exchange, target, number: exchange.attempts };
-      return wrappers.reduceRight<() => Promise<UpstreamHead>>(
-        (inner, wrapper) => () => wrapper(attempt, inner),
-        () => connect(target),
-      )();
-    };
+    return upgradeAttempts(wrappers, this.#head, this.#clock);
   }
 
-  #send(exchange: Exchange, target: Target): Promise<UpstreamHead> {
+  #send(exchange: Exchange, target: Target, plan: AttemptPlan | undefined): Promise<UpstreamHead> {
     const { req } = exchange;
-    if (exchange.hasBody && exchange.body === undefined) this.#bodies.takeArrived(exchange);
     const { timeout } = exchange.service.settings;
-    const response = new UpstreamResponse(
-      this.#responseFields,
-      new UpstreamAttempt(exchange, target, this.#clock, timeout.total),
-      this.#clock,
-    );
+    const slot = plan?.slot;
+    const total = plan === undefined ? timeout.total : plan.total;
+    const attempt =
+      slot === undefined
+        ? new UpstreamAttempt(exchange, target, this.#clock, total)
+        : new LimitedAttempt(slot, exchange, target, this.#clock, total);
+    const response = new UpstreamResponse(this.#responseFields, attempt, this.#clock);
+    slot?.keepFor(response);
     exchange.upstream = response;
     const options: Dispatcher.DispatchOptions = {
       path: exchange.upstreamPath,
       method: (req.method ?? 'GET') as Dispatcher.HttpMethod,
       headers: this.#head.write(exchange),
-      body: exchange.body ?? (exchange.hasBody ? this.#bodies.open(exchange) : null),
+      body: plan === undefined ? this.#body(exchange) : plan.body(),
       headersTimeout: timeout.response,
       bodyTimeout: timeout.idle,
     };
     return response.send(target.dispatcher, options);
   }
+
+  #body(exchange: Exchange): Readable | Buffer | null {
+    return exchange.body ?? (exchange.hasBody ? this.#bodies.open(exchange) : null);
+  }
+}
+
+/** Whether the first attempt needs more than a target; what does not is the rule. */
+function needsPlan(exchange: Exchange, policy: RetryPolicy): boolean {
+  return (
+    policy.perTryTimeout !== 0 ||
+    (exchange.hasBody && exchange.body === undefined && policy.repeats(exchange.req.method ?? ''))
+  );
+}
+
+function resume(
+  parts: RetryRunParts,
+  exchange: Exchange,
+  policy: RetryPolicy,
+  first: Outcome,
+): Promise<UpstreamHead> {
+  return new RetryRun(parts, exchange, policy).resume(first);
 }

@@ -49,6 +49,7 @@ const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
 export class Router {
   readonly #own = new RouteTree<OwnRoute>();
   readonly #all: CompiledRoute[] = [];
+  readonly #byId = new Map<string, CompiledRoute>();
   /** Built-in routes by service name. */
   readonly #services = new Map<string, CompiledRoute>();
 
@@ -56,6 +57,7 @@ export class Router {
   addRoute(compiled: CompiledRoute, settings: RouteSettings): void {
     const { match } = settings;
     this.#all.push(compiled);
+    this.#byId.set(compiled.route.id, compiled);
     this.#own.add({
       pattern: normalisePattern(match.path),
       priority: settings.priority,
@@ -84,6 +86,11 @@ export class Router {
   /** The service that its built-in route leads to. */
   serviceOf(name: string): Service | undefined {
     return this.#services.get(name)?.route.service;
+  }
+
+  /** The route of that id, or undefined; the configuration's own first. */
+  byId(id: string): CompiledRoute | undefined {
+    return this.#byId.get(id) ?? this.#services.get(id);
   }
 
   /** All routes, the configuration's own first. */

@@ -6,7 +6,10 @@ import type { Target } from './target.js';
  * change, so that a pick is a look-up.
  */
 export interface Balancer {
-  /** Replaces the set of targets to pick from: the healthy ones with a weight above 0. */
+  /**
+   * Replaces the set of targets to pick from: those that may take requests, with a weight above 0. Their shares follow
+   * {@link Target.effectiveWeight}.
+   */
   update(targets: readonly Target[]): void;
   /**
    * The target for this request, or undefined when there is none.

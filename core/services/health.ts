@@ -226,6 +226,7 @@ export class HealthChecker {
     const watchers = [...check.watchers];
     for (const { service, target } of watchers) {
       target.healthy = check.healthy;
+      if (check.healthy) target.outlier?.recovered();
       service.refresh();
     }
     const services = watchers.slice(0, NAMED).map(({ service }) => service.name);

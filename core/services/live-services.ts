@@ -1,16 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../clock.js';
 import type { ServiceSettings } from '../config/schema.js';
 import type { GatewayEventMap, GatewayEvents } from '../events.js';
 import type { Logger } from '../log/logger.js';
 import type { HealthChecker } from './health.js';
+import { Admission, limitsAnything } from './limits/admission.js';
+import { OutlierEjection } from './outliers/ejection.js';
 import type { UpstreamPools } from './pools.js';
 import { Service, type ServiceOrigin } from './service.js';
+import { SlowStarts } from './slow-start.js';
 import { Target } from './target.js';
 
 /** What {@link LiveServices} work with. */
 export interface LiveServicesInit {
   readonly pools: UpstreamPools;
   readonly health: HealthChecker;
+  readonly clock: Clock;
   readonly events: GatewayEvents;
   readonly logger?: Logger | undefined;
   /** In [0, 1). */
@@ -25,10 +30,14 @@ type Change = GatewayEventMap['service.change'][0];
  */
 export class LiveServices {
   readonly #init: LiveServicesInit;
+  readonly #ejection: OutlierEjection;
+  readonly #slowStarts: SlowStarts;
   #services = new Map<string, Service>();
 
   constructor(init: LiveServicesInit) {
     this.#init = init;
+    this.#ejection = new OutlierEjection(init);
+    this.#slowStarts = new SlowStarts(init.clock);
   }
 
   get size(): number {
@@ -68,7 +77,14 @@ export class LiveServices {
       this.#releaseTargets(targets);
       return live;
     }
-    return new Service({ name, origin, settings, targets, random: this.#init.random });
+    const { random, clock } = this.#init;
+    const slowStarts = this.#slowStarts;
+    // The live one goes on: what is under way and who waits are the same whatever the limits.
+    const admission = limitsAnything(settings.concurrency)
+      ? (live?.admission ?? new Admission(clock))
+      : undefined;
+    const retryBudget = live?.retryBudget;
+    return new Service({ name, origin, settings, targets, random, slowStarts, admission, retryBudget });
   }
 
   /** Gives back the pools of a service that was built and is not wanted; does nothing to a live one. */
@@ -84,7 +100,7 @@ export class LiveServices {
     for (const [name, service] of this.#services) {
       const previous = before.get(name);
       if (previous === service) continue;
-      this.#activate(service);
+      this.#activate(service, previous);
       if (previous) this.#retire(previous);
       changes.push({ service: name, change: previous ? 'updated' : 'added' });
     }
@@ -102,7 +118,7 @@ export class LiveServices {
     if (previous === service) return;
     if (service) {
       this.#services.set(name, service);
-      this.#activate(service);
+      this.#activate(service, previous);
     } else {
       this.#services.delete(name);
     }
@@ -110,18 +126,34 @@ export class LiveServices {
     this.#announce({ service: name, change: service ? (previous ? 'updated' : 'added') : 'removed' });
   }
 
-  // Weights are shared with the service that is replaced, so they change only now.
-  #activate(service: Service): void {
+  /** Ends the timers of ejections and slow starts; the targets stay as they are. */
+  stop(): void {
+    this.#ejection.stop();
+    this.#slowStarts.stop();
+  }
+
+  // Targets are shared with the service that is replaced, so they change only now.
+  #activate(service: Service, previous: Service | undefined): void {
     for (const [index, target] of service.targets.entries()) {
-      target.weight = service.settings.targets[index]?.weight ?? 0;
+      const init = service.settings.targets[index];
+      target.weight = init?.weight ?? 0;
+      target.priority = init?.priority ?? 0;
+      // One that joins others starts slowly; those of a new service share the start.
+      if (previous && !previous.targets.includes(target)) target.takesRequests = false;
     }
     this.#init.health.watch(service);
+    this.#slowStarts.watch(service);
+    this.#ejection.watch(service);
+    service.admission?.configure(service.settings.concurrency, service.targets);
+    if (previous?.admission !== service.admission) previous?.admission?.configure(undefined, service.targets);
     service.refresh();
   }
 
-  // After the replacement was activated, so that a check or pool that both share goes on.
+  // After the replacement was activated, so that what both share goes on.
   #retire(service: Service): void {
     this.#init.health.unwatch(service);
+    this.#ejection.unwatch(service);
+    this.#slowStarts.unwatch(service);
     this.#releaseTargets(service.targets);
   }
 

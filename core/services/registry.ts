@@ -84,6 +84,16 @@ export class ServiceRegistry {
     return this.#live.get(name);
   }
 
+  /** Whether there is a service of that name, or will be as soon as the set that was prepared is committed. */
+  expects(name: string): boolean {
+    return this.#prepared ? this.#prepared.services.has(name) : this.#live.get(name) !== undefined;
+  }
+
+  /** The names that are {@link expects expected}. */
+  expectedNames(): string[] {
+    return this.#prepared ? [...this.#prepared.services.keys()] : this.list().map(({ name }) => name);
+  }
+
   /** All services. */
   list(): Service[] {
     return this.#live.list();
@@ -209,6 +219,7 @@ export class ServiceRegistry {
     this.#stopped = true;
     this.#resume?.();
     await this.#tail;
+    this.#live.stop();
     await this.#health.stop();
     await this.#pools.closeAll();
   }

@@ -73,12 +73,18 @@ function parseLayout(content: unknown): { services: StoredService[] } {
 }
 
 // The schema also takes the texts of a configuration file, '30s'; in state there are milliseconds only.
-function checkDurations({ timeout, health, pool }: ServiceSettings, at: string): void {
+function checkDurations(settings: ServiceSettings, at: string): void {
+  const { timeout, health, pool, outlierEjection, slowStart, concurrency } = settings;
   const durations = {
     ...timeout,
     interval: health.interval,
     timeout: health.timeout,
     keepAlive: pool.keepAlive,
+    window: outlierEjection?.window ?? 0,
+    baseTime: outlierEjection?.baseTime ?? 0,
+    maxTime: outlierEjection?.maxTime ?? 0,
+    duration: slowStart?.duration ?? 0,
+    maxWait: concurrency?.maxWait ?? 0,
   };
   for (const [name, value] of Object.entries(durations)) {
     if (typeof value !== 'number') throw new Error(`at ${at} '${name}' must be a number of milliseconds`);

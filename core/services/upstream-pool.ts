@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import type { ServiceSettings } from '../config/schema.js';
 import type { TlsMaterial } from './tls-files.js';
 
@@ -14,6 +14,12 @@ export type DispatcherFactory = (
   settings: ConnectionSettings,
   tls: TlsMaterial,
 ) => Dispatcher;
+
+/** A handler of a response that learns what connection the request was given to. */
+export interface ReuseObserver {
+  /** Whether the connection had been open before: it may have been closed by the target just then. */
+  reused: boolean;
+}
 
 /** The largest response head that is taken from an upstream, in bytes. */
 const MAX_HEAD = 64 * 1024;
@@ -38,6 +44,7 @@ export function createUpstreamPool(
     bodyTimeout: 0,
     maxHeaderSize: MAX_HEAD,
     allowH2: false,
+    factory: (url, clientOptions) => new TellingClient(url, Object(clientOptions)),
   };
   const timeout = settings.timeout.connect;
   if (!origin.startsWith('https:')) return new Pool(origin, { ...options, connect: { timeout } });
@@ -48,6 +55,30 @@ export function createUpstreamPool(
     rejectUnauthorized: settings.tls.verify,
   });
   return new NamedPool(origin, settings.tls.servername, { ...options, connect });
+}
+
+/** One connection of a pool; tells handlers whether it is a new one. */
+class TellingClient extends Client {
+  #connected = false;
+
+  constructor(url: string | URL, options: Client.Options) {
+    super(url, options);
+    this.on('connect', () => {
+      this.#connected = true;
+    });
+    this.on('disconnect', () => {
+      this.#connected = false;
+    });
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (observesReuse(handler)) handler.reused = this.#connected;
+    return super.dispatch(options, handler);
+  }
+}
+
+function observesReuse(handler: object): handler is ReuseObserver {
+  return 'reused' in handler;
 }
 
 /**

@@ -15,14 +15,12 @@ const MANY = 64;
  * storage", 2015). The share of a target follows its weight, and whether it wins a slot depends on nothing but its url
  * and weight: when a target leaves, its own slots go to the others and no other slot moves.
  *
- * A pick is one look-up; the table is made at the first pick after a change.
+ * A pick is one look-up; the table is brought up to date at the first pick after a change.
  */
 export class ConsistentHash implements Balancer {
   readonly #key: HashKey;
   #candidates: readonly Candidate[] = [];
-  /** The winner of each slot; undefined until the next pick. */
-  #winners: readonly Target[] | undefined;
-  #slots = SLOTS;
+  #table = new SlotTable(SLOTS);
 
   constructor(key: HashKey) {
     this.#key = key;
@@ -31,31 +29,23 @@ export class ConsistentHash implements Balancer {
   update(targets: readonly Target[]): void {
     this.#candidates = targets.map((target) => ({
       target,
-      weight: target.weight,
+      weight: target.effectiveWeight,
       seed: hash32(target.url),
     }));
-    // Never fewer again: another number of slots moves most keys.
-    if (targets.length > MANY) this.#slots = SLOTS_FOR_MANY;
-    this.#winners = undefined;
+    // Never fewer slots again: another number of them moves most keys.
+    if (targets.length > MANY && this.#table.slots === SLOTS) this.#table = new SlotTable(SLOTS_FOR_MANY);
   }
 
   pick(exchange: Exchange | undefined, tried?: readonly Target[]): Target | undefined {
+    const table = this.#table;
     if (this.#candidates.length === 0) return undefined;
-    const slot = (exchange === undefined ? 0 : hash32(this.#key(exchange))) % this.#slots;
-    this.#winners ??= this.#assign();
-    const winner = this.#winners[slot];
+    if (table.candidates !== this.#candidates) table.assign(this.#candidates);
+    const slot = (exchange === undefined ? 0 : hash32(this.#key(exchange))) % table.slots;
+    const winner = table.winners[slot];
     if (winner === undefined || tried === undefined || !tried.includes(winner)) return winner;
     // The same that would win the slot if the tried ones had left.
-    return winnerOf(slot, this.#candidates, tried) ?? winner;
-  }
-
-  #assign(): Target[] {
-    const winners: Target[] = [];
-    for (let slot = 0; slot < this.#slots; slot++) {
-      const winner = winnerOf(slot, this.#candidates);
-      if (winner) winners.push(winner);
-    }
-    return winners;
+    const untried = this.#candidates.filter(({ target }) => !tried.includes(target));
+    return best(slot, untried)?.target ?? winner;
   }
 }
 
@@ -65,23 +55,71 @@ interface Candidate {
   readonly seed: number;
 }
 
-function winnerOf(
+/** Which target has which slot, and by what arrival it won. */
+class SlotTable {
+  readonly slots: number;
+  /** Those that the slots were assigned to. */
+  candidates: readonly Candidate[] = [];
+  readonly winners: Target[] = [];
+  readonly #arrivals: Float64Array;
+
+  constructor(slots: number) {
+    this.slots = slots;
+    this.#arrivals = new Float64Array(slots);
+  }
+
+  /**
+   * Assigns all slots. Only those are contested that a target has lost, or may win, by the difference: a target that
+   * starts slowly changes its weight often, and a whole table for a hundred targets takes tens of milliseconds.
+   */
+  assign(candidates: readonly Candidate[]): void {
+    const before = weights(this.candidates);
+    const after = weights(candidates);
+    const stronger = candidates.filter(({ target, weight }) => weight > (before.get(target) ?? 0));
+    const weaker = new Set(
+      this.candidates
+        .filter(({ target, weight }) => weight > (after.get(target) ?? 0))
+        .map(({ target }) => target),
+    );
+    for (let slot = 0; slot < this.slots; slot++) {
+      const holder = this.winners[slot];
+      if (holder === undefined || weaker.has(holder)) this.#give(slot, best(slot, candidates));
+      else this.#give(slot, best(slot, stronger, this.#arrivals[slot]));
+    }
+    this.candidates = candidates;
+  }
+
+  #give(slot: number, candidate: Candidate | undefined): void {
+    if (candidate === undefined) return;
+    this.winners[slot] = candidate.target;
+    this.#arrivals[slot] = arrival(slot, candidate);
+  }
+}
+
+function weights(candidates: readonly Candidate[]): Map<Target, number> {
+  return new Map(candidates.map(({ target, weight }) => [target, weight]));
+}
+
+/** Who arrives first at a slot; undefined when nobody does before `limit`. */
+function best(
   slot: number,
   candidates: readonly Candidate[],
-  without?: readonly Target[],
-): Target | undefined {
-  const slotBits = mix32(slot + 0x9e3779b9);
-  let winner: Target | undefined;
-  let best = Number.POSITIVE_INFINITY;
-  for (const { target, weight, seed } of candidates) {
-    if (without?.includes(target)) continue;
-    const uniform = (mix32(slotBits ^ seed) + 0.5) / 0x1_0000_0000;
-    // An exponential variable with rate `weight`: it is the least of all with a probability in proportion to `weight`.
-    const arrival = -Math.log(uniform) / weight;
-    if (arrival < best) {
-      best = arrival;
-      winner = target;
+  limit = Number.POSITIVE_INFINITY,
+): Candidate | undefined {
+  let winner: Candidate | undefined;
+  let earliest = limit;
+  for (const candidate of candidates) {
+    const time = arrival(slot, candidate);
+    if (time < earliest) {
+      earliest = time;
+      winner = candidate;
     }
   }
   return winner;
+}
+
+/** An exponential variable with rate `weight`: the least of all with a probability in proportion to the weight. */
+function arrival(slot: number, { seed, weight }: Candidate): number {
+  const uniform = (mix32(mix32(slot + 0x9e3779b9) ^ seed) + 0.5) / 0x1_0000_0000;
+  return -Math.log(uniform) / weight;
 }

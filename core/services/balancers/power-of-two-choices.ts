@@ -40,7 +40,7 @@ class Lottery {
     let end = 0;
     this.targets = targets;
     this.#ends = targets.map((target) => {
-      end += target.weight;
+      end += target.effectiveWeight;
       return end;
     });
     this.#length = end;

@@ -27,14 +27,18 @@ export class RoundRobin implements Balancer {
     const schedule = this.#schedule;
     if (schedule === undefined) return this.#wheel.turn(tried);
     const at = this.#next;
+    if (tried !== undefined) return this.#another(schedule, tried);
     this.#next = at + 1 < schedule.length ? at + 1 : 0;
-    const target = schedule[at];
-    if (target === undefined || tried === undefined || !tried.includes(target)) return target;
-    for (let step = 1; step < schedule.length; step++) {
-      const other = schedule[(at + step) % schedule.length];
+    return schedule[at];
+  }
+
+  /** A retry takes no turn: or, of two targets, each request's first attempt would go to the one that fails. */
+  #another(schedule: readonly Target[], tried: readonly Target[]): Target | undefined {
+    for (let step = 0; step < schedule.length; step++) {
+      const other = schedule[(this.#next + step) % schedule.length];
       if (other !== undefined && !tried.includes(other)) return other;
     }
-    return target;
+    return schedule[this.#next];
   }
 }
 
@@ -52,8 +56,9 @@ class SmoothWheel {
   readonly cycle: number;
 
   constructor(targets: readonly Target[]) {
-    const divisor = targets.reduce((common, target) => greatestCommonDivisor(common, target.weight), 0) || 1;
-    this.#shares = targets.map((target) => ({ target, weight: target.weight / divisor, credit: 0 }));
+    const divisor =
+      targets.reduce((common, target) => greatestCommonDivisor(common, target.effectiveWeight), 0) || 1;
+    this.#shares = targets.map((target) => ({ target, weight: target.effectiveWeight / divisor, credit: 0 }));
     this.cycle = this.#shares.reduce((sum, share) => sum + share.weight, 0);
   }
 

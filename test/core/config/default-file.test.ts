@@ -35,8 +35,10 @@ describe('config/default.gatewayrc.yaml', () => {
   it('gives the same service with all defaults written out as with none', () => {
     const { settings } = parseSettings(readYaml(file, uncommented), context);
     const short = parseSettings({ services: { 'my-service': 'http://localhost:8081' } }, context).settings;
-    const { loadBalancing, tls, ...full } = settings.services['my-service'] ?? expect.fail('no such service');
-    // These have examples for what has no default.
+    // These have examples for what has no default, or are off unless they are written out.
+    const { loadBalancing, tls, outlierEjection, slowStart, concurrency, ...full } =
+      settings.services['my-service'] ?? expect.fail('no such service');
+    expect([outlierEjection, slowStart, concurrency]).not.to.include(undefined);
     const { hashKey: _, ...balancing } = loadBalancing;
     const defaults = { ...full, loadBalancing: balancing, tls: { verify: tls.verify } };
     expect(defaults).to.deep.equal(short.services['my-service']);

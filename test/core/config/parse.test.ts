@@ -43,8 +43,8 @@ describe('parseSettings', () => {
     const { settings, warnings } = parse(EXAMPLE, { JWT_SECRET: 'from the environment' });
     const service = settings.services['market-data-collector'];
     expect(service?.targets).to.deep.equal([
-      { url: 'http://localhost:8081', weight: 1 },
-      { url: 'http://localhost:8091', weight: 2 },
+      { url: 'http://localhost:8081', weight: 1, priority: 0 },
+      { url: 'http://localhost:8091', weight: 2, priority: 0 },
     ]);
     expect(service?.timeout).to.deep.equal({ connect: 2000, response: 30_000, idle: 60_000, total: 0 });
     expect(settings.limits).to.include({ requestLine: 8192, bodyMinRate: 256, keepAlive: 65_000 });

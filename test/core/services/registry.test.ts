@@ -30,11 +30,11 @@ class FakeStore implements ServiceStore {
 }
 
 class FakeLogger implements Logger {
-  readonly lines: string[] = [];
+  readonly written: string[] = [];
   debug(): void {}
   info(): void {}
   warn(fields: Readonly<Record<string, unknown>>, message: string): void {
-    this.lines.push(`${fields.service} ${message}`);
+    this.written.push(`${fields.service} ${message}`);
   }
   error = this.warn;
   fatal = this.warn;
@@ -197,7 +197,7 @@ describe('ServiceRegistry: reloads', () => {
     registry.commit(registry.prepare({ a: A, b: B }, 'configuration'));
     expect(registry.list()).to.have.length(2);
     expect(changes).to.deep.equal(['added b']);
-    expect(logger.lines).to.have.length(1);
+    expect(logger.written).to.have.length(1);
   });
 });
 
@@ -280,8 +280,8 @@ describe('ServiceRegistry: changes at run time', () => {
     registry.commit(registry.prepare({ b: A }, 'configuration'));
     expect(registry.get('a')?.origin).to.equal('runtime');
     expect(registry.get('b')?.origin).to.equal('configuration');
-    expect(logger.lines).to.have.length(1);
-    expect(logger.lines[0]).to.match(/^b .*registered at run time/);
+    expect(logger.written).to.have.length(1);
+    expect(logger.written[0]).to.match(/^b .*registered at run time/);
     await registry.register('c', A);
     expect(store.names().sort()).to.deep.equal(['a', 'b', 'c']);
     registry.commit(registry.prepare({}, 'configuration'));

@@ -24,6 +24,14 @@ describe('FileServiceStore', () => {
     const services = [
       { name: 'a', settings: settingsOf(['http://a:1', ['http://b:2', 7]]) },
       { name: 'b', settings: settingsOf(['https://b:1'], { tls: { ca: '/ca.pem', verify: false } }) },
+      {
+        name: 'c',
+        settings: settingsOf(['http://c:1'], {
+          outlierEjection: {},
+          slowStart: {},
+          concurrency: { limit: 1 },
+        }),
+      },
     ];
     await new FileServiceStore(path).save(services);
     expect(await new FileServiceStore(path).load()).to.deep.equal(services);
@@ -44,6 +52,22 @@ describe('FileServiceStore', () => {
       },
       /./,
     ],
+    ...(
+      [
+        ['outlierEjection', 'baseTime'],
+        ['outlierEjection', 'maxTime'],
+        ['outlierEjection', 'window'],
+        ['slowStart', 'duration'],
+        ['concurrency', 'maxWait'],
+      ] as const
+    ).map(([section, name]): [string, unknown, RegExp] => [
+      `a ${section}.${name} as text`,
+      {
+        version: 1,
+        services: [{ ...good, settings: settingsOf(['http://a:1'], { [section]: { [name]: '2s' } }) }],
+      },
+      new RegExp(`'${name}' must be a number of milliseconds`),
+    ]),
     [
       'a target that is no URL',
       { version: 1, services: [{ ...good, settings: settingsOf(['nonsense']) }] },

@@ -1,13 +1,29 @@
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { expect } from 'chai';
 import { MockAgent } from 'undici';
+import type { Clock } from '../../../core/clock.js';
 import type { ServiceSettings } from '../../../core/config/schema.js';
+import { GatewayEvents } from '../../../core/events.js';
 import { Exchange } from '../../../core/exchange.js';
 import type { Route } from '../../../core/plugin.js';
+import { UpstreamPools } from '../../../core/services/pools.js';
+import { ServiceRegistry } from '../../../core/services/registry.js';
 import { Service } from '../../../core/services/service.js';
 import { Target } from '../../../core/services/target.js';
 
 type Overrides = { [Key in keyof ServiceSettings]?: Partial<ServiceSettings[Key]> };
+
+const EJECTION = {
+  consecutiveFailures: 5,
+  failureRatio: 0,
+  window: 10_000,
+  minimumVolume: 20,
+  baseTime: 10_000,
+  maxTime: 300_000,
+  maxShare: 0.5,
+};
+const CONCURRENCY = { limit: 0, perTarget: 0, queue: 0, maxWait: 1000 };
 
 /** Complete settings with the schema's defaults; each argument before the overrides is a target. */
 export function settingsOf(
@@ -35,6 +51,11 @@ export function settingsOf(
     timeout: { connect: 2000, response: 30_000, idle: 60_000, total: 0, ...overrides.timeout },
     pool: { connections: 256, keepAlive: 4000, ...overrides.pool },
     tls: { verify: true, ...overrides.tls },
+    ...(overrides.outlierEjection && { outlierEjection: { ...EJECTION, ...overrides.outlierEjection } }),
+    ...(overrides.slowStart && {
+      slowStart: { duration: 30_000, minimumShare: 0.1, ...overrides.slowStart },
+    }),
+    ...(overrides.concurrency && { concurrency: { ...CONCURRENCY, ...overrides.concurrency } }),
     plugins: {},
   };
 }
@@ -47,6 +68,19 @@ export function targetOf(name: string, weight = 1): Target {
 export function serviceOf(name: string, settings: ServiceSettings): Service {
   const targets = settings.targets.map((init) => new Target(init, new MockAgent()));
   return new Service({ name, origin: 'configuration', settings, targets });
+}
+
+/** A registry without store and health checks, whose targets are never connected to. */
+export function registryOf(clock: Clock): { registry: ServiceRegistry; events: GatewayEvents } {
+  const events = new GatewayEvents();
+  const pools = new UpstreamPools({ clock, factory: (origin) => new FakeDispatcher(origin) });
+  return { registry: new ServiceRegistry({ pools, clock, events }), events };
+}
+
+/** Makes this the registry's only service, as a reload does. */
+export function reload(registry: ServiceRegistry, settings: ServiceSettings): Service {
+  registry.commit(registry.prepare({ service: settings }, 'configuration'));
+  return registry.get('service') ?? expect.fail('no service');
 }
 
 /** A request as balancers see it. */
