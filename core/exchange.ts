@@ -60,6 +60,8 @@ export class GatewayRequest implements RequestFacts {
   errorCode: string | undefined;
   /** Where the body of the client's response comes from; `none` until there is one. */
   bodySource: 'none' | 'upstream' | 'plugin';
+  /** Whether it is in the statistics, once it is over: requests that the gateway's own routes answer are not. */
+  counted: boolean;
   #finishers: (() => void)[] | undefined;
   #decisions: Partial<Decisions> | undefined;
 
@@ -68,6 +70,7 @@ export class GatewayRequest implements RequestFacts {
     this.consumer = undefined;
     this.errorCode = undefined;
     this.bodySource = 'none';
+    this.counted = false;
     this.#finishers = undefined;
     this.#decisions = undefined;
   }

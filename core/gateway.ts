@@ -64,7 +64,7 @@ export class Gateway {
       container: this.#container,
       registry: this.#services.registry,
       kept: this.#kept,
-      counters: new RequestCounters(),
+      counters: new RequestCounters(this.#clock),
       endpoints: {
         version: this.#version,
         now: () => this.#clock.now(),
@@ -182,7 +182,7 @@ export class Gateway {
       this.#state = 'draining';
       this.#events.off('service.change', this.#onServiceChange);
       this.#server.drain();
-      this.#retire(this.#current());
+      this.#retire(this.#current(), this.#server.upgradesClosed());
       await Promise.all(this.#retiring.values());
       this.#server.destroy();
       await this.#release();
@@ -228,12 +228,19 @@ export class Gateway {
     this.#services.registry.commit(prepared);
   }
 
-  /** Lets a generation that gets no more requests come to its end, in the background. */
-  #retire(generation: Generation): void {
+  /**
+   * Lets a generation that gets no more requests come to its end, in the background.
+   *
+   * @param others what else is given time to end. Upgraded connections belong to no generation: a reload neither waits
+   *   for them nor cuts them, and a stop waits for them with its last generation.
+   */
+  #retire(generation: Generation, others?: Promise<void>): void {
     const end = async () => {
       const { hooks, settings } = generation;
       await hooks.drain();
-      await this.#atMost(generation.idle(), settings.shutdown.drainTimeout);
+      const idle = generation.idle();
+      const ended = others === undefined ? idle : Promise.all([idle, others]);
+      await this.#atMost(ended, settings.shutdown.drainTimeout);
       if (generation.active > 0) this.#logger.warn({ active: generation.active }, 'Requests were cut off');
       await hooks.stop();
       for (const plugin of generation.plugins) await plugin.container.dispose();
@@ -288,7 +295,7 @@ export class Gateway {
     return result;
   }
 
-  async #atMost(work: Promise<void>, limit: number): Promise<void> {
+  async #atMost(work: Promise<unknown>, limit: number): Promise<void> {
     let stopWaiting = () => {};
     const tooLong = new Promise<void>((resolve) => {
       stopWaiting = resolve;

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { EventEmitter } from 'node:events';
 import type { Endpoints } from './admin/endpoints.js';
 import { blameFor } from './blame.js';
 import type { Clock } from './clock.js';
@@ -61,6 +61,8 @@ export class Generation {
   readonly #count: FinishedListener;
   /** Makes the head of an upstream's response that of the client's. */
   readonly receive: ReceiveHead;
+  /** Plugins that failed to tell their metrics. */
+  readonly #mute = new Set<LoadedPlugin>();
   #active = 0;
   #onIdle: (() => void) | undefined;
 
@@ -89,8 +91,9 @@ export class Generation {
       const service = init.services.get(route.service);
       if (service === undefined)
         throw new Error(`routes[${index}].service: there is no service '${route.service}'`);
-      const { id, match } = route;
-      const compiled = this.#compile({ id, service, pattern: match.path, methods: match.methods }, [
+      const { id, match, retries } = route;
+      const declaration = { id, service, pattern: match.path, methods: match.methods, retries };
+      const compiled = this.#compile(declaration, [
         { plugins: route.plugins, path: ['routes', index, 'plugins'] },
       ]);
       this.router.addRoute(compiled, route);
@@ -123,12 +126,33 @@ export class Generation {
   /**
    * Takes a request in: it counts as under way until its response is written or its connection gone, which ends what
    * is left of it upstream.
-   *
-   * @param socket of an upgrade, where no response says when it is over
    */
-  enter(request: GatewayRequest, listeners: readonly FinishedListener[], socket?: Socket): void {
+  enter(request: GatewayRequest, listeners: readonly FinishedListener[]): void {
     this.#active++;
-    (socket ?? request.res).on('close', () => this.#leave(request, listeners));
+    request.res.on('close', () => this.#leave(request, listeners));
+  }
+
+  /**
+   * Takes an upgrade in, where no response says when it is over: that is when its connection is gone.
+   *
+   * @returns to be called when it was granted, which ends the request: what goes by the connection from then on is not
+   *   this generation's concern, which may be retired while the connection stays open
+   */
+  enterUpgrade(
+    request: GatewayRequest,
+    listeners: readonly FinishedListener[],
+    socket: EventEmitter,
+  ): () => void {
+    this.#active++;
+    let left = false;
+    const leave = () => {
+      if (left) return;
+      left = true;
+      socket.off('close', leave);
+      this.#leave(request, listeners);
+    };
+    socket.once('close', leave);
+    return leave;
   }
 
   #leave(request: GatewayRequest, listeners: readonly FinishedListener[]): void {
@@ -153,9 +177,18 @@ export class Generation {
 
   /** What the plugins have to say to a scrape. */
   pluginMetrics(): readonly Metric[] {
-    return this.plugins.flatMap((plugin) =>
-      plugin.guard('metrics', () => [...(plugin.instance.metrics?.() ?? [])]),
-    );
+    return this.plugins.flatMap((plugin) => {
+      try {
+        return plugin.guard('metrics', () => [...(plugin.instance.metrics?.() ?? [])]);
+      } catch (err) {
+        // The metrics of the others are all the more wanted. Scrapes come often, and one line is enough.
+        if (!this.#mute.has(plugin)) {
+          this.#mute.add(plugin);
+          this.#logger.error({ err, ...blameFor(err) }, 'The metrics of a plugin are left out');
+        }
+        return [];
+      }
+    });
   }
 
   /** Waits until no request is under way; resolves at once when there is none. */

@@ -16,9 +16,16 @@ export { ERRORS, type ErrorCode, GatewayError, type GatewayErrorOptions, isGatew
 export { type GatewayEventMap, GatewayEvents } from './events.js';
 export { type Decisions, Exchange, GatewayRequest } from './exchange.js';
 export { KeptState } from './kept-state.js';
-export { createLog, type Log, type Logger, type LogLevel } from './log/logger.js';
+export { IsoTimes, jsonMilliseconds, jsonText } from './log/json-text.js';
+export { LineWriter } from './log/line-writer.js';
+export { createLog, type LineSink, type Log, type Logger, type LogLevel } from './log/logger.js';
 export { AddressRanges, parseAddress } from './net/address-ranges.js';
 export * from './plugin.js';
+export { EndToEndFields } from './proxy/end-to-end-fields.js';
+export { type CopyCounts, type CopyForm, copyForm, RequestCopies } from './proxy/request-copy.js';
+export { upstreamError } from './proxy/upstream-errors.js';
+export type { BodySink, BodyTap, UpstreamResponse } from './proxy/upstream-response.js';
+export { leadTo, upstreamPathFor } from './routing/service-path.js';
 export {
   type Derive,
   type PasswordHash,
@@ -26,10 +33,23 @@ export {
   unmatchableHash,
   verifyPassword,
 } from './secrets/password-hash.js';
+export {
+  answerStored,
+  backgroundContext,
+  fieldsOf,
+  forgetReceived,
+  type StoredAnswer,
+} from './server/stored-answer.js';
+export { hash32, mix32 } from './services/balancers/hash.js';
+export { cookieValue, type HashKey, hashKeyOf } from './services/balancers/hash-key.js';
 export type { ServiceRegistry } from './services/registry.js';
 export type { Service } from './services/service.js';
+export { type ServiceReference, ServiceReferences } from './services/service-references.js';
 export type { Target } from './services/target.js';
+export { TlsFiles } from './services/tls-files.js';
 export { DamagedFileError, JsonFile } from './state/json-file.js';
+export { notingFailure } from './statistics/authentication-failure.js';
+export { errorCodeOf, statusOf, wasDelivered, wasSuccessful } from './statistics/outcome.js';
 export {
   BASE_DIRECTORY,
   CLOCK,

@@ -4,7 +4,11 @@ import { exonerate, stamp } from './blame.js';
 export interface Layer<Context> {
   /** The id of the plugin instance. */
   readonly id: string;
-  readonly middleware: (ctx: Context, next: () => Promise<void>) => Promise<void> | void;
+  readonly middleware: (
+    ctx: Context,
+    next: () => Promise<void>,
+    inner: (ctx: Context) => Promise<void>,
+  ) => Promise<void> | void;
 }
 
 /** Middleware that was composed, with what is in its middle. */
@@ -42,7 +46,7 @@ function wrap<Context>({ id, middleware }: Layer<Context>, inner: Onion<Context>
     };
     let result: unknown;
     try {
-      result = middleware(ctx, next);
+      result = middleware(ctx, next, inner);
     } catch (failure) {
       stamp(failure, blame);
       return Promise.reject(failure);

@@ -4,6 +4,7 @@ import type Koa from 'koa';
 import type { constructor as Constructor } from 'tsyringe/dist/typings/types/index.js';
 import type { Static, TObject, TProperties } from 'typebox';
 import type { AuthenticationState } from './authentication/authentication.js';
+import type { RouteRetrySettings } from './config/retries-schema.js';
 import type { Exchange, GatewayRequest } from './exchange.js';
 import type { Service } from './services/service.js';
 import type { Target } from './services/target.js';
@@ -38,6 +39,16 @@ export type EndpointRouter = Router<GatewayState, { gateway: GatewayRequest }>;
 /** Koa middleware in the onion. Middleware written for plain Koa fits as it is. */
 export type GatewayMiddleware = (ctx: GatewayContext, next: () => Promise<void>) => Promise<void> | void;
 
+/**
+ * Middleware that may run what stands inside it more than once: `inner` is `next` for any context, for a second try or
+ * for a request that no client waits for (`backgroundContext`).
+ */
+export type RepeatingMiddleware = (
+  ctx: GatewayContext,
+  next: () => Promise<void>,
+  inner: (ctx: GatewayContext) => Promise<void>,
+) => Promise<void> | void;
+
 /** Middleware around the endpoints of plugins. Fits routes as well, since it asks for less. */
 export type EndpointMiddleware = (ctx: EndpointContext, next: () => Promise<void>) => Promise<void> | void;
 
@@ -51,6 +62,8 @@ export interface Consumer {
   readonly credentialId?: string;
   /** A rate limit of its own, instead of the general one: requests per window (milliseconds), and the most at once. */
   readonly rateLimit?: { readonly requests: number; readonly window: number; readonly burst?: number };
+  /** When the credential ends, in milliseconds since the epoch; connections that it opened end with it. */
+  readonly expiresAt?: number;
 }
 
 /** A plugin that is switched on on a route. */
@@ -75,6 +88,8 @@ export interface Route {
   readonly methods: readonly string[] | undefined;
   /** The plugins that are switched on here, in order. */
   readonly plugins: readonly PluginRef[];
+  /** How requests are retried here, instead of the service's settings; undefined where these hold. */
+  readonly retries?: RouteRetrySettings | undefined;
 }
 
 /** The head of an upstream's response. The body follows behind it, and stays with the kernel. */
@@ -102,19 +117,24 @@ export type AttemptWrapper = (attempt: Attempt, next: () => Promise<UpstreamHead
  * Connects to a target of the exchange's service, inside the route's attempt wrappers (circuit breaker, ...). Picks the
  * target, counts the attempt, and leaves both in the exchange. May be called again, after a failure or to reconnect.
  *
- * @param connect makes the connection; answers with the head that the upstream sent (101 for a taken upgrade)
+ * @param connect makes the connection; answers with the head that the upstream sent (101 for a taken upgrade). It is
+ *   given the fields of the request, names and values in turn: the client's end-to-end fields, the plugins' edits, and the
+ *   forwarding fields; `host` only where the service keeps the client's, and nothing of `Connection` and `Upgrade`
  * @param tried targets not to pick where another is left
  * @throws GatewayError SERVICE_UNAVAILABLE without a target; whatever a wrapper or `connect` throws
  */
 export type AttemptUpgrade = (
   exchange: Exchange,
-  connect: (target: Target) => Promise<UpstreamHead>,
+  connect: (target: Target, fields: readonly string[]) => Promise<UpstreamHead>,
   tried?: readonly Target[],
 ) => Promise<UpstreamHead>;
 
 /**
- * Takes over an upgrade (WebSocket) that the onion has let pass. The handler owns the socket from then on. It
- * throws a GatewayError as long as nothing was written, and the client gets a real HTTP response.
+ * Takes over an upgrade (WebSocket) that the onion has let pass. Once its promise is fulfilled the socket is the
+ * handler's, and the request is over: it was answered with 101, and `finished` is told so. As long as nothing was written
+ * it may throw a GatewayError, or set a status and body on `ctx` instead, and the client gets a real HTTP response.
+ *
+ * `attempt` stays good for as long as the connection is open: it goes by the wrappers of the present generation.
  */
 export type UpgradeHandler = (
   ctx: GatewayContext,
@@ -146,9 +166,9 @@ export interface GatewayPlugin<Options = unknown> {
    * The middleware for one route, built when the route is compiled.
    *
    * @param options the effective options: the entry's own, with the service's and the route's overrides
-   * @returns undefined where the plugin has nothing to do on this route
+   * @returns undefined where the plugin has nothing to do on this route; {@link GatewayMiddleware} fits as it is
    */
-  middleware?(route: Route, options: Options): GatewayMiddleware | undefined;
+  middleware?(route: Route, options: Options): RepeatingMiddleware | undefined;
   /** The middleware around what plugins add with {@link endpoints}, or undefined; for CORS and the like. */
   endpointMiddleware?(): EndpointMiddleware | undefined;
   /** The wrapper around each upstream attempt of one route, or undefined. */

@@ -60,7 +60,7 @@ export function createEndpoints(generation: Generation, parts: EndpointParts): E
         serviceCount: () => services().length,
         plugins,
       });
-      mountStatsRoutes(admin, { counters: parts.counters, plugins });
+      mountStatsRoutes(admin, { counters: parts.counters, plugins, services });
       mountServiceRoutes(admin, {
         registry,
         parse: (name, declaration) => parseService(name, declaration, generation, parts),

@@ -17,8 +17,21 @@ export interface BodySink {
   fail(error: Error): void;
 }
 
+/** Looks on while a body passes by, for example to store it; see {@link UpstreamResponse.tap}. */
+export interface BodyTap {
+  /** @returns whether more is wanted even where the client is held back: somebody else waits for the whole */
+  write(chunk: Buffer): boolean;
+  end(): void;
+  fail(error: Error): void;
+  /** @returns whether the rest is wanted although the client is gone */
+  outlives(): boolean;
+}
+
 /** Until the head has come; never written to. */
 const NO_FIELDS: string[] = [];
+
+/** Where the rest of a body goes that only a tap wants. */
+const NOBODY: BodySink = { write: () => true, end: () => {}, fail: () => {} };
 
 /** Bytes that may wait for the onion to finish before the upstream is held back. */
 const MOST_WAITING = 64 * 1024;
@@ -56,6 +69,8 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
   connectedAt = 0;
   /** When the head of the response was there; 0 before. */
   headAt = 0;
+  /** Whether the request was given to a connection that had been open before: the target may have closed it just then. */
+  reused = false;
 
   readonly #fields: FieldClassifier;
   readonly #observer: ResponseObserver;
@@ -65,6 +80,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
   #abort: ((error?: Error) => void) | undefined;
   #resume: (() => void) | undefined;
   #sink: BodySink | undefined;
+  #tap: BodyTap | undefined;
   #aborted: Error | undefined;
 
   constructor(fields: FieldClassifier, observer: ResponseObserver, clock: Clock) {
@@ -89,7 +105,9 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
 
   /** The client is gone: what is still under way is ended. */
   abandon(): void {
-    if (!this.complete && !this.error) this.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
+    if (this.complete || this.error) return;
+    if (this.#tap?.outlives()) this.attach(NOBODY);
+    else this.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
   }
 
   /** Ends the upstream request: nobody wants the rest. */
@@ -111,6 +129,14 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
     if (this.error) sink.fail(this.error);
     else if (this.complete) sink.end(this.trailers);
     else if (wantsMore) this.resume();
+  }
+
+  /** Shows the body to `tap` as well, what has waited first. To be called before the response is written. */
+  tap(tap: BodyTap): void {
+    this.#tap = tap;
+    for (const chunk of this.waiting) tap.write(chunk);
+    if (this.error) tap.fail(this.error);
+    else if (this.complete) tap.end();
   }
 
   /** The sink takes more. */
@@ -142,7 +168,8 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
 
   onData(chunk: Buffer): boolean {
     this.bytes += chunk.length;
-    if (this.#sink) return this.#sink.write(chunk);
+    const wanted = this.#tap?.write(chunk) ?? false;
+    if (this.#sink) return this.#sink.write(chunk) || wanted;
     this.waiting.push(chunk);
     this.waitingBytes += chunk.length;
     return this.waitingBytes < MOST_WAITING;
@@ -153,6 +180,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
     if (trailers && trailers.length > 0) this.trailers = texts(trailers);
     this.#observer.onSettled();
     this.#sink?.end(this.trailers);
+    this.#tap?.end();
   }
 
   onError(error: Error): void {
@@ -163,6 +191,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
     this.#resolve = undefined;
     this.#observer.onSettled();
     this.#sink?.fail(this.error);
+    this.#tap?.fail(this.error);
   }
 
   /** The end-to-end fields of a head, byte for byte. */

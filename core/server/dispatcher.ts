@@ -117,7 +117,9 @@ export function findRoute(facts: RequestFacts, { router }: Generation): RouteMat
     throw new GatewayError('METHOD_NOT_ALLOWED', { headers: { Allow: allowed.join(', ') } });
   }
   if (match.websocket && kind === 'http') {
-    throw new GatewayError('UPGRADE_REQUIRED', { headers: { Upgrade: 'websocket', Connection: 'Upgrade' } });
+    // Node.js goes by what stands in `Connection`, and would keep a connection that the client wants closed.
+    const connection = facts.res.shouldKeepAlive ? 'Upgrade' : 'Upgrade, close';
+    throw new GatewayError('UPGRADE_REQUIRED', { headers: { Upgrade: 'websocket', Connection: connection } });
   }
   return match;
 }

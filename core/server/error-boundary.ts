@@ -50,6 +50,7 @@ export class ErrorBoundary {
     const fields = {
       request_id: request.requestId,
       code: error.code,
+      ...request.decisions,
       ...(culprit ? { plugin: culprit.plugin, member: culprit.member } : {}),
       ...(request instanceof Exchange
         ? { service: request.service.name, route: request.route.id, target: request.target?.url }

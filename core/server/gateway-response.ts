@@ -34,6 +34,16 @@ export class GatewayResponse extends ServerResponse {
     }
   }
 
+  /** The fields so far, names and values in turn; to be read at once, since it may change or be taken over. */
+  get fields(): readonly string[] {
+    return this.#fields;
+  }
+
+  /** Goes back to these fields, for another answer than the one that was received; they belong to this response. */
+  restore(fields: string[]): void {
+    this.#fields = fields;
+  }
+
   override setHeader(name: string, value: FieldValue): this {
     if (this.headersSent) return super.setHeader(name, value);
     validateHeaderName(name);

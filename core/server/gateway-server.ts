@@ -54,7 +54,7 @@ export class GatewayServer {
     const contexts = new KoaContexts((request, error) => this.#boundary.answer(request, error));
     const parts = { reader: this.#reader, boundary: this.#boundary, contexts };
     this.#http = new Dispatcher(parts);
-    this.#upgrades = new UpgradeDispatcher(parts, this.#http);
+    this.#upgrades = new UpgradeDispatcher(parts, this.#http, options.generation);
   }
 
   /**
@@ -99,6 +99,11 @@ export class GatewayServer {
     this.#draining = true;
     this.#main?.stopAccepting();
     this.#admin?.stopAccepting();
+  }
+
+  /** Settles when no upgraded connection is open; at once when there is none. */
+  upgradesClosed(): Promise<void> {
+    return this.#upgrades.closed();
   }
 
   /** Ends whatever is still open. */

@@ -73,7 +73,7 @@ export class RequestReader {
       req,
       res,
       kind,
-      requestId: this.#requestIds.next(),
+      requestId: this.#requestId(req, peer.trusted),
       startedAt: this.#clock.monotonic(),
       peer,
       clientAddress: peer.address,

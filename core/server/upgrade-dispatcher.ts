@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { GatewayError } from '../errors.js';
 import { Exchange, GatewayRequest } from '../exchange.js';
 import type { Generation } from '../generation.js';
+import type { AttemptUpgrade } from '../plugin.js';
 import { type Dispatcher, type DispatcherOptions, findRoute } from './dispatcher.js';
 import { GatewayResponse } from './gateway-response.js';
 import type { Arrival } from './request-reader.js';
@@ -15,11 +16,18 @@ import { writeResponse } from './writer.js';
 export class UpgradeDispatcher {
   readonly #options: DispatcherOptions;
   readonly #http: Dispatcher;
+  readonly #latest: () => Generation;
+  #open = 0;
+  #onClosed: (() => void)[] = [];
 
-  /** @param http takes requests that ask for an upgrade which nobody needs to grant */
-  constructor(options: DispatcherOptions, http: Dispatcher) {
+  /**
+   * @param http takes requests that ask for an upgrade which nobody needs to grant
+   * @param latest the generation that takes requests now; connections outlive the one that they were opened in
+   */
+  constructor(options: DispatcherOptions, http: Dispatcher, latest: () => Generation) {
     this.#options = options;
     this.#http = http;
+    this.#latest = latest;
   }
 
   dispatch(req: IncomingMessage, socket: Socket, head: Buffer, generation: Generation): void {
@@ -37,6 +45,12 @@ export class UpgradeDispatcher {
     }
   }
 
+  /** Settles when no upgraded connection is open; at once when there is none. */
+  closed(): Promise<void> {
+    if (this.#open === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onClosed.push(resolve));
+  }
+
   async #upgrade(arrival: Arrival, socket: Socket, head: Buffer, generation: Generation): Promise<void> {
     const { reader, contexts, boundary } = this.#options;
     let request: GatewayRequest | undefined;
@@ -48,28 +62,63 @@ export class UpgradeDispatcher {
       }
       const exchange = new Exchange(facts, compiled.route, params, upstreamPath + facts.query);
       request = exchange;
-      generation.enter(exchange, compiled.finished, socket);
+      const leave = generation.enterUpgrade(exchange, compiled.finished, socket);
       const ctx = contexts.create(exchange);
       await compiled.handle(ctx);
       if (exchange.bodySource === 'none') {
-        await compiled.upgrade(ctx, socket, head, compiled.attemptUpgrade);
-        return;
+        await compiled.upgrade(ctx, socket, head, this.#attempt(compiled.attemptUpgrade));
+        if (exchange.bodySource === 'none') {
+          this.#keep(socket);
+          arrival.res.statusCode = 101;
+          leave();
+          return;
+        }
       }
       writeResponse(ctx);
     } catch (failure) {
       if (request === undefined) {
         request = new GatewayRequest(reader.readRefused(arrival, generation));
-        generation.enter(request, generation.finished, socket);
+        generation.enterUpgrade(request, generation.finished, socket);
       }
       boundary.answer(request, failure);
     }
     if (!socket.destroyed) assign(arrival.res, socket);
   }
+
+  /**
+   * A connection may be made anew long after the generation that it was opened in has gone: the wrappers of the latest one
+   * count then, where it still has the route.
+   */
+  #attempt(own: AttemptUpgrade): AttemptUpgrade {
+    return (exchange, connect, tried) => {
+      const attempt = this.#latest().router.byId(exchange.route.id)?.attemptUpgrade ?? own;
+      return attempt(exchange, connect, tried);
+    };
+  }
+
+  #keep(socket: Socket): void {
+    if (socket.destroyed) return;
+    this.#open++;
+    socket.once('close', () => {
+      this.#open--;
+      if (this.#open > 0) return;
+      for (const resolve of this.#onClosed.splice(0)) resolve();
+    });
+  }
 }
+
+/** How long, in milliseconds, a client may take to close its side after it was refused. */
+const LINGER = 1000;
 
 /** Gives a response the raw socket, which ends with it. What was written before goes out now. */
 function assign(res: Arrival['res'], socket: Socket): void {
-  res.once('finish', () => socket.end());
+  res.once('finish', () => {
+    socket.end();
+    // What the client still sends is thrown away: closing at once might reset the connection before it has read the answer.
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), LINGER);
+    socket.once('close', () => clearTimeout(timer));
+  });
   res.assignSocket(socket);
 }
 

@@ -60,7 +60,8 @@ export class HeadReceiver {
   }
 }
 
-function appendAll(res: ServerResponse, fields: readonly string[]): void {
+/** Adds header fields to a response that is none of the gateway's own kind (HTTP/2). */
+export function appendAll(res: ServerResponse, fields: readonly string[]): void {
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] ?? '';
     const before = res.getHeader(name);
@@ -82,6 +83,8 @@ export function writeResponse(ctx: GatewayContext | EndpointContext): void {
   } else if (gateway.bodySource === 'none' && res.statusCode === 404) {
     throw new GatewayError('NOT_FOUND');
   } else {
+    // What a plugin answers by itself has not been given one with an upstream's head.
+    if (!res.headersSent && !res.hasHeader('X-Request-Id')) res.setHeader('X-Request-Id', gateway.requestId);
     writePluginBody(ctx);
   }
 }
@@ -159,6 +162,8 @@ function writePluginBody(ctx: GatewayContext | EndpointContext): void {
   } else if (body === null || body === undefined) {
     if (!res.headersSent) ctx.length = 0;
     res.end();
+  } else if (Buffer.isBuffer(body) && body.length <= MOST_IN_ONE_WRITE) {
+    res.end(latin1(body), 'latin1');
   } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
     res.end(body);
   } else if (body instanceof Readable) {
