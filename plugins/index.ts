@@ -5,6 +5,7 @@ export const catalogue: PluginCatalogue = {
   'access-log': () => import('./access-log/index.js'),
   'auth-apikey': () => import('./auth-apikey/index.js'),
   'auth-jwt': () => import('./auth-jwt/index.js'),
+  'circuit-breaker': () => import('./circuit-breaker/index.js'),
   compress: () => import('./compress/index.js'),
   cors: () => import('./cors/index.js'),
   'header-transform': () => import('./header-transform/index.js'),

@@ -53,6 +53,25 @@ const NAME = {
   schema: { type: 'string' },
 };
 
+const CIRCUIT_SERVICE = { ...NAME, name: 'service' };
+const CIRCUIT_TARGET = {
+  name: 'target',
+  in: 'query',
+  description: 'Origin of one target, where its service has a circuit for each; all of them by default.',
+  schema: { type: 'string' },
+};
+
+function circuitAction(id: string, summary: string, description: string): Operation {
+  return admin(id, summary, {
+    description,
+    parameters: [CIRCUIT_SERVICE, CIRCUIT_TARGET],
+    responses: {
+      200: json('The circuits as they are now.', 'ServiceCircuits'),
+      ...failures('SERVICE_NOT_FOUND'),
+    },
+  });
+}
+
 const body = (schema: string) => ({
   required: true,
   content: { 'application/json': { schema: ref(schema) } },
@@ -131,6 +150,64 @@ export const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operati
   '/api/v1/gateway/plugins': {
     get: admin('listPlugins', 'The plugins in the order they run', {
       responses: { 200: json('The plugins.', 'Plugins') },
+    }),
+  },
+  '/api/v1/gateway/circuits': {
+    get: admin('listCircuits', 'All circuits of the circuit breaker', {
+      responses: { 200: json('The circuits.', 'Circuits') },
+    }),
+  },
+  '/api/v1/gateway/circuits/{service}': {
+    get: admin('getCircuits', 'The circuits of one service', {
+      parameters: [CIRCUIT_SERVICE],
+      responses: { 200: json('The circuits.', 'ServiceCircuits'), ...failures('SERVICE_NOT_FOUND') },
+    }),
+  },
+  '/api/v1/gateway/circuits/{service}/open': {
+    post: circuitAction('openCircuit', 'Force a circuit open', 'It stays open until it is closed or reset.'),
+  },
+  '/api/v1/gateway/circuits/{service}/close': {
+    post: circuitAction(
+      'closeCircuit',
+      'Force a circuit closed',
+      'It stays closed, whatever fails, until it is opened or reset.',
+    ),
+  },
+  '/api/v1/gateway/circuits/{service}/reset': {
+    post: circuitAction(
+      'resetCircuit',
+      'Reset a circuit',
+      'It is closed, forgets everything, and is held no more.',
+    ),
+  },
+  '/api/v1/gateway/cache': {
+    get: admin('getCache', 'What the response cache has counted', {
+      responses: { 200: json('The counts.', 'Cache') },
+    }),
+    delete: admin('clearCache', 'Remove everything from the response cache', {
+      responses: { 200: json('How many responses went.', 'Purged') },
+    }),
+  },
+  '/api/v1/gateway/cache/entries': {
+    get: admin('getCacheEntries', 'What is stored for one URL', {
+      parameters: [
+        {
+          name: 'url',
+          in: 'query',
+          required: true,
+          description: 'With the name of the service for a host, or the address of one of its targets.',
+          schema: { type: 'string' },
+          example: 'http://my-service/api/v1/items?page=1',
+        },
+      ],
+      responses: { 200: json('The responses.', 'CacheEntries'), ...failures('BAD_REQUEST', 'NOT_FOUND') },
+    }),
+  },
+  '/api/v1/gateway/cache/purge': {
+    post: admin('purgeCache', 'Remove responses from the cache', {
+      description: 'By one of: URL, prefix of URLs, service, tag, or all.',
+      requestBody: body('Purge'),
+      responses: { 200: json('How many responses went.', 'Purged'), ...BODY_FAILURES },
     }),
   },
   '/api/v1/gateway/openapi.json': {
