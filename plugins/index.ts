@@ -8,9 +8,12 @@ export const catalogue: PluginCatalogue = {
   'circuit-breaker': () => import('./circuit-breaker/index.js'),
   compress: () => import('./compress/index.js'),
   cors: () => import('./cors/index.js'),
+  'fault-injection': () => import('./fault-injection/index.js'),
   'header-transform': () => import('./header-transform/index.js'),
   'ip-restriction': () => import('./ip-restriction/index.js'),
   'rate-limit-token-bucket': () => import('./rate-limit-token-bucket/index.js'),
   'request-validator': () => import('./request-validator/index.js'),
   'security-headers': () => import('./security-headers/index.js'),
+  'traffic-shadow': () => import('./traffic-shadow/index.js'),
+  'traffic-split': () => import('./traffic-split/index.js'),
 };
