@@ -11,6 +11,7 @@ export const catalogue: PluginCatalogue = {
   'fault-injection': () => import('./fault-injection/index.js'),
   'header-transform': () => import('./header-transform/index.js'),
   'ip-restriction': () => import('./ip-restriction/index.js'),
+  metrics: () => import('./metrics/index.js'),
   'rate-limit-token-bucket': () => import('./rate-limit-token-bucket/index.js'),
   'request-validator': () => import('./request-validator/index.js'),
   'security-headers': () => import('./security-headers/index.js'),

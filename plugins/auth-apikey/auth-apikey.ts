@@ -14,6 +14,7 @@ import {
   type KeptState,
   LOGGER,
   type Logger,
+  notingFailure,
   OPTIONS,
   PLUGIN_ID,
   type PluginStats,
@@ -84,9 +85,11 @@ export class AuthApiKey implements GatewayPlugin<Options> {
           setIdentity(gateway, { consumer: consumer.id, credential: grant.id, authenticatedBy: this.#id });
         }
       } else if (publicPaths.has(gateway.path) || (key === undefined && optional)) {
-        authentication.abstain(ctx);
+        notingFailure(ctx, key !== undefined, () => authentication.abstain(ctx));
       } else {
-        authentication.refuse(ctx, grant === undefined ? unauthorized() : forbidden(), key !== undefined);
+        const shown = key !== undefined;
+        const error = grant === undefined ? unauthorized() : forbidden();
+        notingFailure(ctx, shown, () => authentication.refuse(ctx, error, shown));
       }
       return next();
     };

@@ -34,6 +34,7 @@ export class Challenges {
       failure.reason === 'expired' ? 'The access token has expired' : 'The access token is not valid';
     return new GatewayError('UNAUTHORIZED', {
       message: text,
+      cause: failure,
       headers: {
         'WWW-Authenticate': `${this.missing}, error="invalid_token", error_description="${text}"`,
       },

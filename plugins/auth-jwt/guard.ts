@@ -1,9 +1,11 @@
 import {
   Authentication,
   type GatewayContext,
+  type GatewayError,
   type GatewayMiddleware,
   isGatewayError,
   type Logger,
+  notingFailure,
   PublicPaths,
   type Route,
 } from '../../core/index.js';
@@ -34,7 +36,11 @@ export class Guard {
   ) {
     this.#verifier = verifier;
     this.#authentication = new Authentication(route, pluginId, options.mode);
-    this.#sources = new TokenSources({ cookie: options.cookie, query: options.query });
+    this.#sources = new TokenSources({
+      cookie: options.cookie,
+      query: options.query,
+      subprotocol: options.subprotocol,
+    });
     this.#publicPaths = new PublicPaths(options.public);
     this.#rules = new AccessRules(options.rules, route);
     this.#challenges = new Challenges(options.realm);
@@ -46,7 +52,7 @@ export class Guard {
     const exchange = ctx.gateway;
     const token = this.#sources.take(exchange);
     if (this.#publicPaths.has(exchange.path)) {
-      this.#authentication.abstain(ctx);
+      this.#abstain(ctx);
       return next();
     }
     if (this.#authentication.isSettled(ctx)) return next();
@@ -75,14 +81,14 @@ export class Guard {
 
   #withoutToken(ctx: GatewayContext): void {
     // A rule asks for a token even where it is optional otherwise.
-    if (this.#optional && this.#rules.for(ctx.method).length === 0) this.#authentication.abstain(ctx);
-    else this.#authentication.refuse(ctx, this.#challenges.noToken(), false);
+    if (this.#optional && this.#rules.for(ctx.method).length === 0) this.#abstain(ctx);
+    else this.#refuseWith(ctx, this.#challenges.noToken(), false);
   }
 
   #admit(ctx: GatewayContext, verified: VerifiedToken): void {
     const unmet = this.#rules.unmet(ctx.method, verified);
     if (unmet !== undefined) {
-      this.#authentication.refuse(ctx, this.#challenges.insufficient(unmet), true);
+      this.#refuseWith(ctx, this.#challenges.insufficient(unmet), true);
       return;
     }
     const exchange = ctx.gateway;
@@ -102,7 +108,15 @@ export class Guard {
     }
     const error = this.#challenges.fromFailure(failure);
     if (!isGatewayError(error)) throw error;
-    this.#authentication.refuse(ctx, error, true);
+    this.#refuseWith(ctx, error, true);
+  }
+
+  #abstain(ctx: GatewayContext): void {
+    notingFailure(ctx, false, () => this.#authentication.abstain(ctx));
+  }
+
+  #refuseWith(ctx: GatewayContext, error: GatewayError, shown: boolean): void {
+    notingFailure(ctx, shown, () => this.#authentication.refuse(ctx, error, shown));
   }
 }
 

@@ -22,6 +22,13 @@ import { MemoryStore } from './memory-store.js';
 import type { PolicyOptions, SharedBy } from './policy.js';
 import type { BucketStore, Decision, TakeRequest } from './store.js';
 
+declare module '../../core/exchange.js' {
+  interface Decisions {
+    /** What the rate limit made of the request. */
+    rate_limit: 'allowed' | 'limited' | 'exempt';
+  }
+}
+
 /** Options of the rate limit. */
 export interface RateLimitOptions {
   readonly requests: number;
@@ -76,7 +83,10 @@ export class RateLimit implements GatewayPlugin<RateLimitOptions> {
     const exemptions = Exemptions.of(options.exemptions);
     return (ctx, next) => {
       const exchange = ctx.gateway;
-      if (exemptions?.has(exchange)) return next();
+      if (exemptions?.has(exchange)) {
+        exchange.decide('rate_limit', 'exempt');
+        return next();
+      }
       const requests = limits.requestsFor(exchange);
       if (requests.length === 0) return next();
       const decision = this.#store.take(requests, this.#clock.monotonic());
@@ -106,6 +116,7 @@ export class RateLimit implements GatewayPlugin<RateLimitOptions> {
     headers: HeaderOptions,
   ): void {
     setRateLimitHeaders(ctx, decision, requests, headers);
+    ctx.gateway.decide('rate_limit', decision.admitted ? 'allowed' : 'limited');
     if (decision.admitted) return;
     this.#kept.refused++;
     throw new GatewayError('RATE_LIMITED', { headers: { 'Retry-After': String(resetSeconds(decision)) } });
