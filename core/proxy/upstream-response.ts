@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.js';
 import { GatewayError } from '../errors.js';
 import type { UpstreamHead } from '../plugin.js';
+import type { ConnectionObserver, PooledConnection } from '../services/upstream-pool.js';
 import { connectionOptions, type FieldClassifier, FieldFate } from './header-fields.js';
 import { latin1 } from './latin1.js';
 import { removeFields } from './request-head.js';
@@ -48,7 +49,7 @@ export interface ResponseObserver {
  * One upstream response as undici delivers it: the head as a promise, then the body, which waits here until
  * somebody attaches a sink. No stream is made; a plugin that wants one gets it from body-stream.ts.
  */
-export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandler {
+export class UpstreamResponse implements UpstreamHead, ConnectionObserver, Dispatcher.DispatchHandler {
   status = 0;
   statusText = '';
   headers: string[] = NO_FIELDS;
@@ -72,6 +73,7 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
   /** Whether the request was given to a connection that had been open before: the target may have closed it just then. */
   reused = false;
 
+  #connection: PooledConnection | undefined;
   readonly #fields: FieldClassifier;
   readonly #observer: ResponseObserver;
   readonly #clock: Clock;
@@ -142,6 +144,16 @@ export class UpstreamResponse implements UpstreamHead, Dispatcher.DispatchHandle
   /** The sink takes more. */
   resume(): void {
     this.#resume?.();
+  }
+
+  onConnectionChosen(connection: PooledConnection): void {
+    this.#connection = connection;
+    this.reused = connection.open;
+  }
+
+  /** How long it took to open the connection, in milliseconds; 0 for one that was open before, or has not been opened. */
+  get connectTime(): number {
+    return this.reused || this.connectedAt === 0 ? 0 : (this.#connection?.openedIn ?? 0);
   }
 
   onConnect(abort: (error?: Error) => void): void {

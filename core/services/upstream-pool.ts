@@ -15,10 +15,16 @@ export type DispatcherFactory = (
   tls: TlsMaterial,
 ) => Dispatcher;
 
+/** One connection of a pool, as the requests that it is given see it. */
+export interface PooledConnection {
+  readonly open: boolean;
+  /** How long it took to open the last time, TLS included, in milliseconds. */
+  readonly openedIn: number;
+}
+
 /** A handler of a response that learns what connection the request was given to. */
-export interface ReuseObserver {
-  /** Whether the connection had been open before: it may have been closed by the target just then. */
-  reused: boolean;
+export interface ConnectionObserver {
+  onConnectionChosen(connection: PooledConnection): void;
 }
 
 /** The largest response head that is taken from an upstream, in bytes. */
@@ -57,28 +63,44 @@ export function createUpstreamPool(
   return new NamedPool(origin, settings.tls.servername, { ...options, connect });
 }
 
-/** One connection of a pool; tells handlers whether it is a new one. */
+/** One connection of a pool; tells handlers that they were given to it. */
 class TellingClient extends Client {
-  #connected = false;
+  readonly #connection: { open: boolean; openedIn: number };
 
   constructor(url: string | URL, options: Client.Options) {
-    super(url, options);
+    const connection = { open: false, openedIn: 0 };
+    const { connect } = options;
+    super(url, typeof connect === 'function' ? { ...options, connect: timed(connect, connection) } : options);
+    this.#connection = connection;
     this.on('connect', () => {
-      this.#connected = true;
+      connection.open = true;
     });
     this.on('disconnect', () => {
-      this.#connected = false;
+      connection.open = false;
     });
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (observesReuse(handler)) handler.reused = this.#connected;
+    if (observesConnection(handler)) handler.onConnectionChosen(this.#connection);
     return super.dispatch(options, handler);
   }
 }
 
-function observesReuse(handler: object): handler is ReuseObserver {
-  return 'reused' in handler;
+function timed(
+  connect: buildConnector.connector,
+  connection: { openedIn: number },
+): buildConnector.connector {
+  return (options, callback) => {
+    const begun = performance.now();
+    connect(options, (...result) => {
+      connection.openedIn = performance.now() - begun;
+      callback(...result);
+    });
+  };
+}
+
+function observesConnection(handler: object): handler is ConnectionObserver {
+  return 'onConnectionChosen' in handler;
 }
 
 /**
