@@ -15,6 +15,8 @@ export const catalogue: PluginCatalogue = {
   'rate-limit-token-bucket': () => import('./rate-limit-token-bucket/index.js'),
   'request-validator': () => import('./request-validator/index.js'),
   'security-headers': () => import('./security-headers/index.js'),
+  'server-timing': () => import('./server-timing/index.js'),
+  tracing: () => import('./tracing/index.js'),
   'traffic-shadow': () => import('./traffic-shadow/index.js'),
   'traffic-split': () => import('./traffic-split/index.js'),
 };

@@ -48,6 +48,8 @@ export const PLUGIN_ROWS: readonly PluginRow[] = [
     plugin: { 'request-validator': { schemas: { query: { type: 'object', additionalProperties: false } } } },
   },
   { title: 'security-headers', plugin: 'security-headers' },
+  { title: 'server-timing', plugin: 'server-timing' },
+  { title: 'tracing, unsampled', plugin: { tracing: { sample: 0 } }, most: 5 },
   { title: 'traffic-split', plugin: { 'traffic-split': { to: [{ service: 'bench' }] } } },
 ];
 
