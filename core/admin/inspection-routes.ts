@@ -52,7 +52,7 @@ const MASK = '***';
  *
  * @param hidden whether it stands below something that has the name of a secret
  */
-function masked(value: unknown, schemas: readonly unknown[], hidden = false): unknown {
+export function masked(value: unknown, schemas: readonly unknown[], hidden = false): unknown {
   const variants = schemas.flatMap(variantsOf);
   if (variants.some((schema) => at(schema, 'secret') === true)) return MASK;
   if (typeof value === 'string') return hidden ? MASK : value.replace(/\/\/[^/?#]*@/g, `//${MASK}@`);

@@ -4,6 +4,7 @@ import { ConfigurationError } from '../config/mistakes.js';
 import type { PluginCatalogue } from '../plugin.js';
 import { gatewayVersion } from '../version.js';
 import { check } from './check.js';
+import { type ExplainFlags, explainCommand } from './explain.js';
 import { hashPasswordCommand } from './hash-password.js';
 import { listPlugins } from './plugins.js';
 import { listRoutes } from './routes.js';
@@ -31,6 +32,9 @@ export interface CommandContext {
   readonly print: (line: string) => void;
 }
 
+/** Adds to a flag that may be given often; one that takes a list would take the arguments behind it as well. */
+const collect = (value: string, before: readonly string[]) => [...before, value];
+
 /**
  * Runs the command line.
  *
@@ -56,6 +60,19 @@ export async function runCli(argv: readonly string[], catalogue: PluginCatalogue
   command('check', 'check the configuration and print what would run', check);
   command('routes', 'list the routes and the plugins that each one passes', listRoutes);
   command('plugins', 'list the plugins: those configured, and those available', listPlugins);
+  program
+    .command('explain')
+    .description('say what would become of a request, without sending it')
+    .argument('<method>', 'GET, POST, ...')
+    .argument('<url>', 'a path, or a URL with the host that is asked for; ws: for an upgrade')
+    .option('-H, --header <field>', "a header field: 'name: value'; may be given often", collect, [])
+    .option('--from <address>', 'the address that the request comes from', '127.0.0.1')
+    .option('--json', 'print JSON', false)
+    .option('-c, --config <file>', 'configuration file; searched for in the working directory without it')
+    .action(async (method: string, url: string, { config, header, from, json }: ExplainFlags) => {
+      const request = { method, url, fields: header, from };
+      exitCode = await explainCommand({ file: config, catalogue, print }, request, json);
+    });
   program
     .command('hash-password')
     .description('read a password, and print the hash to configure a user with')
