@@ -21,15 +21,21 @@ const bearer = { authorization: `Bearer ${benchToken()}` };
 
 /** What each plugin adds to a request that it lets pass. To add a row is to add a line here. */
 export const PLUGIN_ROWS: readonly PluginRow[] = [
-  { title: 'access-log', plugin: 'access-log', level: 'INFO' },
-  { title: 'auth-apikey', plugin: apiKeys(), headers: { 'x-api-key': BENCH_API_KEY } },
-  { title: 'auth-jwt, remembered token', plugin: { 'auth-jwt': { secret: BENCH_SECRET } }, headers: bearer },
+  { title: 'access-log', plugin: 'access-log', level: 'INFO', most: 10 },
+  { title: 'auth-apikey', plugin: apiKeys(), headers: { 'x-api-key': BENCH_API_KEY }, most: 5 },
+  {
+    title: 'auth-jwt, remembered token',
+    plugin: { 'auth-jwt': { secret: BENCH_SECRET } },
+    headers: bearer,
+    most: 5,
+  },
   {
     title: 'auth-jwt, first-seen token',
     plugin: { 'auth-jwt': { secret: BENCH_SECRET, cache: 0 } },
     headers: bearer,
+    most: 60,
   },
-  { title: 'circuit-breaker', plugin: 'circuit-breaker' },
+  { title: 'circuit-breaker', plugin: 'circuit-breaker', most: 5 },
   { title: 'compress', plugin: 'compress' },
   { title: 'cors', plugin: { cors: { origins: ['*'] } } },
   {
@@ -38,19 +44,29 @@ export const PLUGIN_ROWS: readonly PluginRow[] = [
   },
   { title: 'header-transform', plugin: { 'header-transform': { request: { set: { 'x-a': 'b' } } } } },
   { title: 'ip-restriction', plugin: { 'ip-restriction': { deny: ['192.0.2.0/24'] } } },
-  { title: 'metrics', plugin: 'metrics' },
+  { title: 'metrics', plugin: 'metrics', most: 4 },
   {
     title: 'rate-limit-token-bucket',
     plugin: { 'rate-limit-token-bucket': { requests: 1_000_000_000, window: '1s' } },
+    most: 5,
   },
   {
     title: 'request-validator',
     plugin: { 'request-validator': { schemas: { query: { type: 'object', additionalProperties: false } } } },
   },
+  { title: 'response-cache, hit', plugin: 'response-cache' },
+  {
+    title: 'response-cache, stored miss',
+    // Each URL has been evicted by the time it comes round again.
+    plugin: { 'response-cache': { maxEntries: 1000 } },
+    urls: 10_000,
+    most: 15,
+  },
   { title: 'security-headers', plugin: 'security-headers' },
   { title: 'server-timing', plugin: 'server-timing' },
   { title: 'tracing, unsampled', plugin: { tracing: { sample: 0 } }, most: 5 },
   { title: 'traffic-split', plugin: { 'traffic-split': { to: [{ service: 'bench' }] } } },
+  { title: 'ws-proxy', plugin: 'ws-proxy' },
 ];
 
 function apiKeys() {

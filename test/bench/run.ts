@@ -42,7 +42,9 @@ async function main(args: readonly string[]): Promise<number> {
   const judged = bars(all);
   for (const { kept, text } of judged) say(`${kept ? 'kept    ' : 'NOT KEPT'}  ${text}`);
   if (options.write) {
-    const rounds = options.stages.map(({ name, rounds }) => `${rounds} (${name})`).join(', ');
+    const rounds = options.stages
+      .map(({ name, rounds, starts }) => `${rounds} (${name}, over ${starts} starts)`)
+      .join(', ');
     const text = page(all, judged, facts(args, rounds, options.workloads, cores));
     writeFileSync(path.join(ROOT, 'docs', 'benchmarks.md'), text);
     say('Written to docs/benchmarks.md.');
@@ -57,6 +59,37 @@ async function runStage(
   directory: string,
   cores: Cores | undefined,
 ): Promise<Results> {
+  const all: Series[] = [];
+  const starts = Math.min(stage.starts, stage.rounds);
+  for (let start = 0; start < starts; start += 1) {
+    const rounds = Math.ceil((stage.rounds - start) / starts);
+    const place = path.join(directory, `${stage.name}-${start + 1}`);
+    const say = (text: string) => progress(`${stage.name}, start ${start + 1} of ${starts}, ${text}`);
+    for (const series of await runOnce(stage, rounds, options, place, cores, say)) {
+      const before = all.find((each) => isSame(each, series));
+      if (before === undefined) all.push(series);
+      else if (series.failure === undefined) before.samples.push(...series.samples);
+      else before.failure ??= series.failure;
+    }
+  }
+  progress('');
+  for (const series of all) if (series.failure !== undefined) series.samples.length = 0;
+  return new Results(stage, all);
+}
+
+function isSame(one: Series, other: Series): boolean {
+  return one.subject === other.subject && one.scenario === other.scenario;
+}
+
+/** Starts the subjects of a stage, measures them in some rounds of each scenario, and ends them. */
+async function runOnce(
+  stage: Stage,
+  rounds: number,
+  options: Options,
+  directory: string,
+  cores: Cores | undefined,
+  say: (text: string) => void,
+): Promise<Series[]> {
   const processes: SubjectProcess[] = [];
   try {
     const upstream = await SubjectProcess.start(UPSTREAM, {
@@ -67,14 +100,12 @@ async function runStage(
     processes.push(upstream);
     const surroundings = { upstream: `http://127.0.0.1:${upstream.port}`, directory, core: cores?.subject };
     const running = await startAll(stage, surroundings, processes);
-    const series: Series[] = [];
+    const all: Series[] = [];
     for (const scenario of options.scenarios.filter((each) => stage.covers(each))) {
-      const title = `${stage.name}, ${scenario.workload.title} × ${scenario.connections}`;
-      const say = (text: string) => progress(`${title}, ${text}`);
-      series.push(...(await measureScenario(running, scenario, stage.rounds, say)));
+      const title = `${scenario.workload.title} × ${scenario.connections}`;
+      all.push(...(await measureScenario(running, scenario, rounds, (text) => say(`${title}, ${text}`))));
     }
-    progress('');
-    return new Results(stage, series);
+    return all;
   } finally {
     await Promise.all(processes.map((process) => process.stop()));
   }

@@ -10,6 +10,11 @@ export interface Stage {
   readonly yardstick: string;
   /** Rounds, unless a run says otherwise: many where differences are small. */
   readonly rounds: number;
+  /**
+   * How often the processes are started anew, each time for a part of the rounds: what the compiler and the collector of a
+   * process make of the same code differs by some microseconds from one start to the next.
+   */
+  readonly starts: number;
   /** Whether it is measured in this scenario. */
   covers(scenario: Scenario): boolean;
 }
@@ -23,7 +28,8 @@ export const STAGES: readonly Stage[] = [
     title: 'What it costs to forward a request',
     subjects: GATEWAYS,
     yardstick: 'yardstick',
-    rounds: 40,
+    rounds: 30,
+    starts: 3,
     covers: () => true,
   },
   {
@@ -31,7 +37,8 @@ export const STAGES: readonly Stage[] = [
     title: 'What each plugin adds',
     subjects: PLUGINS,
     yardstick: 'yardstick',
-    rounds: 200,
+    rounds: 160,
+    starts: 5,
     covers: main,
   },
   {
@@ -39,7 +46,8 @@ export const STAGES: readonly Stage[] = [
     title: 'What a hit of response-cache costs',
     subjects: CACHES,
     yardstick: 'koa-buffer',
-    rounds: 80,
+    rounds: 100,
+    starts: 5,
     covers: main,
   },
 ];

@@ -11,11 +11,13 @@ const largeHeaders = headersOf('application/octet-stream', large);
 const answerSmall = (res) => res.writeHead(200, smallHeaders).end(small);
 
 const server = http.createServer((req, res) => {
-  if (req.url.endsWith('/small')) {
+  const query = req.url.indexOf('?');
+  const path = query === -1 ? req.url : req.url.slice(0, query);
+  if (path.endsWith('/small')) {
     answerSmall(res);
-  } else if (req.url.endsWith('/large')) {
+  } else if (path.endsWith('/large')) {
     res.writeHead(200, largeHeaders).end(large);
-  } else if (req.url.endsWith('/echo')) {
+  } else if (path.endsWith('/echo')) {
     req.on('end', () => answerSmall(res)).resume();
   } else {
     res.writeHead(404).end();
