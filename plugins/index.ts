@@ -14,6 +14,7 @@ export const catalogue: PluginCatalogue = {
   metrics: () => import('./metrics/index.js'),
   'rate-limit-token-bucket': () => import('./rate-limit-token-bucket/index.js'),
   'request-validator': () => import('./request-validator/index.js'),
+  'response-cache': () => import('./response-cache/index.js'),
   'security-headers': () => import('./security-headers/index.js'),
   'server-timing': () => import('./server-timing/index.js'),
   tracing: () => import('./tracing/index.js'),

@@ -39,6 +39,16 @@ export class GatewayResponse extends ServerResponse {
     return this.#fields;
   }
 
+  /** Sets fields whose names and values are known to be well-formed, without looking at each character. */
+  put(fields: readonly string[]): void {
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      const name = fields[i] ?? '';
+      if (indexOf(this.#fields, name, this.#fields.length) !== -1 && !ADDITIVE.has(name.toLowerCase()))
+        this.#remove(name);
+      this.#fields.push(name, fields[i + 1] ?? '');
+    }
+  }
+
   /** Goes back to these fields, for another answer than the one that was received; they belong to this response. */
   restore(fields: string[]): void {
     this.#fields = fields;

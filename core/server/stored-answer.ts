@@ -33,8 +33,15 @@ export function answerStored(ctx: GatewayContext, answer: StoredAnswer): void {
   koa._body = answer.body ?? null;
   koa._explicitStatus = true;
   gateway.bodySource = 'plugin';
-  if (res instanceof GatewayResponse) res.adopt(answer.fields);
-  else appendAll(res, answer.fields);
+  if (res instanceof GatewayResponse) {
+    res.adopt(answer.fields);
+    return;
+  }
+  // The HTTP/2 side of Node.js keeps a Date that it is told to remove; see forgetReceived.
+  const date = answer.fields.findIndex((field, at) => at % 2 === 0 && field.toLowerCase() === 'date');
+  const fields = date === -1 ? answer.fields : answer.fields.toSpliced(date, 2);
+  if (date !== -1) res.setHeader('Date', answer.fields[date + 1] ?? '');
+  appendAll(res, fields);
 }
 
 /** The header fields that a response has so far, names and values in turn; a copy. */
@@ -46,6 +53,19 @@ export function fieldsOf(res: ServerResponse): string[] {
     for (const each of [value].flat()) fields.push(name, String(each));
   }
   return fields;
+}
+
+/** Sets fields of the gateway's own on a response, well-formed ones; those that add up come last. */
+export function putFields(res: ServerResponse, fields: readonly string[]): void {
+  if (res instanceof GatewayResponse) {
+    res.put(fields);
+    return;
+  }
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    if (name === 'Cache-Status') appendAll(res, [name, fields[i + 1] ?? '']);
+    else res.setHeader(name, fields[i + 1] ?? '');
+  }
 }
 
 /** Forgets a response that was received, for another answer in its place: back to `fields`, and the rest unread. */

@@ -1,0 +1,151 @@
+import { answerStored, type Clock, type GatewayContext, putFields } from '../../core/index.js';
+import { parseRange } from './byte-range.js';
+import { isNotModified, isRangeWanted } from './conditional.js';
+import type { CacheOutcome, Statistics } from './statistics.js';
+import type { StoredResponse } from './stored-response.js';
+
+/** Why a request went to the upstream (RFC 9211 section 2.2). */
+export type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'request' | 'stale';
+
+/** What is said of a response that came from the upstream. */
+export interface MissReport {
+  readonly outcome: 'MISS' | 'BYPASS';
+  readonly reason: ForwardReason;
+  /** The status that the upstream gave; undefined where none came. */
+  readonly status?: number;
+  /** For how long the response is fresh, in milliseconds, where it is being stored. */
+  readonly storedFor?: number;
+}
+
+/** Answers from the cache, and labels what does not come from it. */
+export class Answers {
+  readonly #clock: Clock;
+  readonly #statistics: Statistics;
+  #timestampOf = -1;
+  #timestamp = '';
+
+  constructor(clock: Clock, statistics: Statistics) {
+    this.#clock = clock;
+    this.#statistics = statistics;
+  }
+
+  /**
+   * Answers with a stored response: in full, with 304 where the client has it already, or with the part it asks for.
+   *
+   * @param forwarded why the upstream was asked all the same, or undefined for a hit
+   */
+  stored(ctx: GatewayContext, response: StoredResponse, outcome: CacheOutcome, forwarded?: string): void {
+    const { gateway } = ctx;
+    const now = this.#clock.monotonic();
+    const age = Math.floor(response.age(now) / 1000);
+    const left = Math.ceil(response.freshFor(now) / 1000);
+    this.#count(ctx, outcome);
+    const own = [
+      'Age',
+      String(age),
+      'X-Cache-Status',
+      outcome,
+      'X-Cache-TTL',
+      left > 0 ? String(left) : '0',
+      'Cache-Status',
+      forwarded === undefined ? `gateway; hit; ttl=${left}` : `gateway; fwd=${forwarded}; ttl=${left}`,
+      'X-Gateway-Service',
+      gateway.service.name,
+      'X-Gateway-Timestamp',
+      this.#now(),
+      'X-Request-Id',
+      gateway.requestId,
+    ];
+    const { headers, method } = gateway.req;
+    const { status, statusText, body } = response;
+    if (status === 200) {
+      if (
+        (headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined) &&
+        isNotModified(headers, response)
+      ) {
+        const fields = response.notModifiedFields.concat(own);
+        answerStored(ctx, { status: 304, statusText: '', fields, body: undefined });
+        return;
+      }
+      if (headers.range !== undefined && method === 'GET' && this.#part(ctx, response, own)) return;
+    }
+    const isHead = method === 'HEAD' || status === 204;
+    answerStored(ctx, {
+      status,
+      statusText,
+      fields: response.fields.concat(own),
+      body: isHead ? undefined : body,
+    });
+  }
+
+  /** Labels a response that came from the upstream, or a failure to get one. */
+  missed(ctx: GatewayContext, report: MissReport): void {
+    this.#count(ctx, report.outcome);
+    let member = `gateway; fwd=${report.reason}`;
+    if (report.status !== undefined) member += `; fwd-status=${report.status}`;
+    // Cache-Status last, since this cache is the nearest to the client (RFC 9211 section 2).
+    if (report.storedFor === undefined) {
+      putFields(ctx.res, ['X-Cache-Status', report.outcome, 'Cache-Status', member]);
+      return;
+    }
+    const left = Math.max(0, Math.ceil(report.storedFor / 1000));
+    member += `; stored; ttl=${left}`;
+    putFields(ctx.res, [
+      'X-Cache-Status',
+      report.outcome,
+      'X-Cache-TTL',
+      String(left),
+      'Cache-Status',
+      member,
+    ]);
+  }
+
+  /** RFC 9110 section 14: answers with a part of the body, or 416; false to answer with the whole. */
+  #part(ctx: GatewayContext, response: StoredResponse, own: readonly string[]): boolean {
+    const { headers } = ctx.gateway.req;
+    const ifRange = headers['if-range'];
+    if (!isRangeWanted(typeof ifRange === 'string' ? ifRange : undefined, response)) return false;
+    const { length } = response.body;
+    const range = parseRange(headers.range ?? '', length);
+    if (range === undefined) return false;
+    const fields = without(response.fields, range === 'unsatisfiable' ? /^content-/i : /^content-length$/i);
+    if (range === 'unsatisfiable') {
+      fields.push('Content-Range', `bytes */${length}`, 'Content-Length', '0', ...own);
+      answerStored(ctx, { status: 416, statusText: '', fields, body: Buffer.alloc(0) });
+      return true;
+    }
+    const body = response.body.subarray(range.first, range.last + 1);
+    fields.push('Content-Range', `bytes ${range.first}-${range.last}/${length}`);
+    fields.push('Content-Length', String(body.length), ...own);
+    answerStored(ctx, { status: 206, statusText: '', fields, body });
+    return true;
+  }
+
+  #count(ctx: GatewayContext, outcome: CacheOutcome): void {
+    this.#statistics.outcomes[outcome]++;
+    ctx.gateway.decide('cache', outcome);
+  }
+
+  #now(): string {
+    const now = this.#clock.now();
+    if (now !== this.#timestampOf) {
+      this.#timestampOf = now;
+      this.#timestamp = new Date(now).toISOString();
+    }
+    return this.#timestamp;
+  }
+}
+
+function without(fields: readonly string[], names: RegExp): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    if (!names.test(fields[i] ?? '')) kept.push(fields[i] ?? '', fields[i + 1] ?? '');
+  }
+  return kept;
+}
+
+declare module '../../core/exchange.js' {
+  interface Decisions {
+    cache: CacheOutcome;
+  }
+}

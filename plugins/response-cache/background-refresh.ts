@@ -1,0 +1,63 @@
+import { backgroundContext, type GatewayContext, type Logger } from '../../core/index.js';
+import { arrivalOf, type Expected } from './arrival.js';
+import type { CacheState } from './cache-state.js';
+import { clearConditions, setConditions } from './conditions.js';
+import { landingOf } from './failures.js';
+import type { Lookup } from './lookup.js';
+import type { StoredResponse } from './stored-response.js';
+import type { Storing } from './storing.js';
+
+type Run = (ctx: GatewayContext) => Promise<void>;
+
+/** Fetches stale responses anew while they are still served (RFC 5861 section 3), each once at a time. */
+export class BackgroundRefresh {
+  readonly #state: CacheState;
+  readonly #storing: Storing;
+  readonly #logger: Logger;
+
+  constructor(state: CacheState, storing: Storing, logger: Logger) {
+    this.#state = state;
+    this.#storing = storing;
+    this.#logger = logger;
+  }
+
+  /** @param inner what stands inside the cache */
+  start(ctx: GatewayContext, inner: Run, lookup: Lookup, stored: StoredResponse): void {
+    const { flights, fetches } = this.#state;
+    if (ctx.method !== 'GET' || flights.get(lookup.flightKey) !== undefined) return;
+    const flight = flights.begin(lookup.flightKey);
+    const background = backgroundContext(ctx);
+    clearConditions(background.gateway);
+    setConditions(background.gateway, stored);
+    const fetch = fetches.begin(lookup.key, background.gateway.service.name);
+    this.#refresh(background, inner, { lookup, fetch, flight }, stored).catch((failure: unknown) => {
+      this.#state.statistics.backgroundFailures++;
+      fetches.end(fetch);
+      flight.land(landingOf(failure));
+      this.#logger.debug({ err: failure, key: lookup.key }, 'A stale response could not be refreshed');
+    });
+  }
+
+  async #refresh(
+    background: GatewayContext,
+    inner: Run,
+    expected: Expected,
+    stored: StoredResponse,
+  ): Promise<void> {
+    await inner(background);
+    const arrival = arrivalOf(background, [], expected);
+    let isWanted = false;
+    if (arrival?.upstream.status === 304) {
+      this.#storing.freshen(arrival, stored);
+    } else if (arrival !== undefined) {
+      this.#storing.record(arrival, stored, (recorder) => {
+        isWanted = true;
+        arrival.upstream.attach(recorder);
+      });
+    }
+    if (isWanted) return;
+    this.#state.fetches.end(expected.fetch);
+    expected.flight?.land('unusable');
+    background.gateway.upstream?.abort(new Error('Nobody waits for the response'));
+  }
+}

@@ -1,0 +1,86 @@
+import { type Clock, type GatewayContext, GatewayError } from '../../core/index.js';
+import type { Answers } from './answers.js';
+import type { CacheState } from './cache-state.js';
+import { wantsWhole } from './conditions.js';
+import { type Flight, sameFailure } from './flights.js';
+import type { Lookup } from './lookup.js';
+import { NO_WISHES } from './request-wishes.js';
+import type { StoredResponse } from './stored-response.js';
+
+/** How equal requests wait for each other. */
+export interface CoalesceOptions {
+  readonly enabled: boolean;
+  /** For how long, in milliseconds. */
+  readonly wait: number;
+  /** How many for one. */
+  readonly maxWaiting: number;
+}
+
+/** How often a request waits for others before it goes to the upstream by itself. */
+const MOST_WAITS = 4;
+
+/** Lets equal requests wait for one response. */
+export class Coalescing {
+  readonly #state: CacheState;
+  readonly #clock: Clock;
+  readonly #answers: Answers;
+  readonly #options: CoalesceOptions;
+
+  constructor(state: CacheState, clock: Clock, answers: Answers, options: CoalesceOptions) {
+    this.#state = state;
+    this.#clock = clock;
+    this.#answers = answers;
+    this.#options = options;
+  }
+
+  /** Whether equal requests wait for each other: not for a while after a response that could not be shared. */
+  applies(lookup: Lookup): boolean {
+    if (!this.#options.enabled) return false;
+    const until = this.#state.unshared.get(lookup.flightKey);
+    return until === undefined || until <= this.#clock.monotonic();
+  }
+
+  /** Whether an equal request is under way. */
+  isUnderWay(lookup: Lookup): boolean {
+    return this.#state.flights.get(lookup.flightKey) !== undefined;
+  }
+
+  /** Lets others wait for this request, if its response will be a whole one. */
+  lead(lookup: Lookup, stored: StoredResponse | undefined): Flight | undefined {
+    const { exchange } = lookup;
+    if (exchange.req.method !== 'GET') return undefined;
+    const validates = stored?.etag !== undefined || stored?.lastModified !== undefined;
+    return validates || wantsWhole(exchange) ? this.#state.flights.begin(lookup.flightKey) : undefined;
+  }
+
+  /**
+   * Waits for the response to an equal request, and answers with it; where that one has given up, others wait for this
+   * one instead.
+   *
+   * @returns the flight that this request leads; undefined when it was answered, or goes by itself
+   * @throws GatewayError the failure of the other request; CLIENT_CLOSED_REQUEST
+   */
+  async join(
+    ctx: GatewayContext,
+    lookup: Lookup,
+    stored: StoredResponse | undefined,
+  ): Promise<Flight | undefined> {
+    for (let waits = 0; waits < MOST_WAITS; waits++) {
+      const flight = this.#state.flights.get(lookup.flightKey);
+      if (flight === undefined) return this.lead(lookup, stored);
+      if (flight.size >= this.#options.maxWaiting) return undefined;
+      const landing = await flight.wait(ctx.gateway, this.#clock, this.#options.wait);
+      if (ctx.res.destroyed) throw new GatewayError('CLIENT_CLOSED_REQUEST');
+      if (landing instanceof GatewayError) throw sameFailure(landing);
+      if (landing === 'abandoned') continue;
+      const found = landing === 'stored' ? lookup.find(this.#state.store) : undefined;
+      if (found?.serves(NO_WISHES, this.#clock.monotonic())) {
+        this.#state.statistics.collapsed++;
+        this.#state.store.touch(found);
+        this.#answers.stored(ctx, found, 'HIT', `${stored === undefined ? 'uri-miss' : 'stale'}; collapsed`);
+      }
+      return undefined;
+    }
+    return undefined;
+  }
+}

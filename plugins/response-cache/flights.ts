@@ -1,0 +1,88 @@
+import { type Clock, type Exchange, GatewayError } from '../../core/index.js';
+
+/**
+ * How an upstream request ended for those who wait for its response: it was stored; it cannot be used by others; whoever
+ * asked has gone; or it failed.
+ */
+export type Landing = 'stored' | 'unusable' | 'abandoned' | GatewayError;
+
+/** An upstream request that others wait for. */
+export class Flight {
+  readonly #key: string;
+  readonly #flights: Flights;
+  /** Made with the first: mostly there are none. */
+  #waiters: Set<(landing: Landing) => void> | undefined = undefined;
+  #cancelTimer: (() => void) | undefined;
+  #landed = false;
+
+  constructor(key: string, flights: Flights) {
+    this.#key = key;
+    this.#flights = flights;
+  }
+
+  get hasWaiters(): boolean {
+    return this.#waiters !== undefined && this.#waiters.size > 0;
+  }
+
+  /** Waits for the end, or until patience ends, or the client goes away (then `abandoned`). */
+  wait(exchange: Exchange, clock: Clock, patience: number): Promise<Landing> {
+    this.#cancelTimer ??= startTimer(clock, patience, () => this.land('unusable'));
+    this.#waiters ??= new Set();
+    const waiters = this.#waiters;
+    return new Promise((resolve) => {
+      waiters.add(resolve);
+      exchange.onFinished(() => {
+        if (waiters.delete(resolve)) resolve('abandoned');
+      });
+    });
+  }
+
+  /** Releases all who wait. Only the first call counts. */
+  land(landing: Landing): void {
+    if (this.#landed) return;
+    this.#landed = true;
+    this.#cancelTimer?.();
+    this.#flights.remove(this.#key);
+    if (this.#waiters === undefined) return;
+    for (const waiter of this.#waiters) waiter(landing);
+    this.#waiters.clear();
+  }
+
+  get size(): number {
+    return this.#waiters?.size ?? 0;
+  }
+}
+
+function startTimer(clock: Clock, delay: number, callback: () => void): () => void {
+  const timer = clock.setTimeout(callback, delay);
+  return () => timer.cancel();
+}
+
+/** The upstream requests that others wait for, by what they ask for. */
+export class Flights {
+  readonly #flights = new Map<string, Flight>();
+
+  get(key: string): Flight | undefined {
+    return this.#flights.get(key);
+  }
+
+  begin(key: string): Flight {
+    const flight = new Flight(key, this);
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  /** For {@link Flight}. */
+  remove(key: string): void {
+    this.#flights.delete(key);
+  }
+}
+
+/** The failure of one request told to another: the same for its client, with the same cause for the log. */
+export function sameFailure(failure: GatewayError): GatewayError {
+  return new GatewayError(failure.code, {
+    message: failure.message,
+    cause: failure,
+    ...(failure.headers === undefined ? {} : { headers: failure.headers }),
+  });
+}

@@ -1,0 +1,78 @@
+import type { Exchange } from '../../core/index.js';
+import { partitionOf, resourceKey, upstreamField, variantKey } from './request-key.js';
+import type { ResponseStore } from './store.js';
+import type { StoredResponse } from './stored-response.js';
+
+/** What a request looks for in the store, and what of it decides whether its response may be stored. */
+export class Lookup {
+  readonly exchange: Exchange;
+  readonly key: string;
+  /** Whom a response is kept for that is not public; empty where nobody is authenticated. */
+  readonly partition: string;
+  /** The upstream gets an `Authorization` field. */
+  readonly authorization: boolean;
+  /** The upstream gets a `Cookie` field. */
+  readonly cookie: boolean;
+  #flightKey: string | undefined = undefined;
+  #plain: string | undefined = undefined;
+
+  constructor(exchange: Exchange) {
+    const { headers } = exchange.req;
+    this.exchange = exchange;
+    this.key = resourceKey(exchange);
+    this.partition = exchange.consumer === undefined ? '' : partitionOf(exchange);
+    const edited = exchange.upstreamHeaders !== undefined;
+    this.authorization = edited
+      ? upstreamField(exchange, 'authorization') !== undefined
+      : headers.authorization !== undefined;
+    this.cookie = edited ? upstreamField(exchange, 'cookie') !== undefined : headers.cookie !== undefined;
+  }
+
+  /** What requests have in common that can wait for one response. */
+  get flightKey(): string {
+    this.#flightKey ??= `${this.key}\n${this.variant(this.partition, NONE)}`;
+    return this.#flightKey;
+  }
+
+  /** See {@link variantKey}. */
+  variant(partition: string, vary: readonly string[]): string {
+    if (vary.length > 0 || partition !== this.partition) return variantKey(this.exchange, partition, vary);
+    this.#plain ??= variantKey(this.exchange, partition, NONE);
+    return this.#plain;
+  }
+
+  get partitioned(): boolean {
+    return this.partition !== '';
+  }
+
+  /** The stored response for this request, fresh or stale; the newest where several fit (RFC 9111 section 4.1). */
+  find(store: ResponseStore): StoredResponse | undefined {
+    const resource = store.find(this.key);
+    if (resource === undefined) return undefined;
+    let newest: StoredResponse | undefined;
+    for (const vary of resource.varies) {
+      let found = resource.get(this.variant(this.partition, vary));
+      if (found !== undefined && this.#isMine(found)) newest = newer(newest, found);
+      if (this.partition === '') continue;
+      // What others made the gateway store is for all only where the upstream said so.
+      found = resource.get(this.variant('', vary));
+      if (found?.reuse.isPublic) newest = newer(newest, found);
+    }
+    return newest;
+  }
+
+  /** Of what nobody said that it is for all, nothing is given to those whom the upstream may know. */
+  #isMine({ reuse }: StoredResponse): boolean {
+    return !reuse.implicit || !(this.cookie || (this.authorization && this.partition === ''));
+  }
+}
+
+const NONE: readonly string[] = [];
+
+function newer(one: StoredResponse | undefined, other: StoredResponse): StoredResponse {
+  return one === undefined ||
+    other.date > one.date ||
+    (other.date === one.date && other.arrivedAt > one.arrivedAt)
+    ? other
+    : one;
+}

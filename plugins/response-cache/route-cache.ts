@@ -1,0 +1,245 @@
+import {
+  type Clock,
+  fieldsOf,
+  forgetReceived,
+  type GatewayContext,
+  GatewayError,
+  type Logger,
+  type RepeatingMiddleware,
+} from '../../core/index.js';
+import { Answers, type ForwardReason } from './answers.js';
+import { type Arrival, arrivalOf } from './arrival.js';
+import { BackgroundRefresh } from './background-refresh.js';
+import type { CacheState } from './cache-state.js';
+import { type CoalesceOptions, Coalescing } from './coalescing.js';
+import { clearConditions, setConditions } from './conditions.js';
+import { isFailureStatus, isUpstreamFailure, landingOf, servesOnFailure } from './failures.js';
+import type { Flight } from './flights.js';
+import { Invalidation } from './invalidation.js';
+import { Lookup } from './lookup.js';
+import type { CachePolicy } from './policy.js';
+import { NO_WISHES, type RequestWishes, readWishes } from './request-wishes.js';
+import type { StoredResponse } from './stored-response.js';
+import { Storing } from './storing.js';
+
+/** What a {@link RouteCache} works by. */
+export interface RouteCacheOptions {
+  readonly policy: CachePolicy;
+  /** Whether what clients ask of caches counts. */
+  readonly requestDirectives: boolean;
+  /** Most bytes of one body. */
+  readonly maxEntry: number;
+  readonly coalesce: CoalesceOptions;
+  /** Whether responses are compressed outside: the upstream is asked for them as they are. */
+  readonly identity: boolean;
+}
+
+type Run = (ctx: GatewayContext) => Promise<void>;
+
+/** A request that is not answered from the store. */
+interface Question {
+  readonly ctx: GatewayContext;
+  readonly next: () => Promise<void>;
+  readonly inner: Run;
+  readonly lookup: Lookup;
+  readonly wishes: RequestWishes;
+  /** What is stored for it, and not good enough. */
+  readonly stored: StoredResponse | undefined;
+}
+
+/** The cache as one route sees it: the way of a request through it. */
+export class RouteCache {
+  readonly #state: CacheState;
+  readonly #clock: Clock;
+  readonly #requestDirectives: boolean;
+  readonly #identity: boolean;
+  readonly #answers: Answers;
+  readonly #storing: Storing;
+  readonly #coalescing: Coalescing;
+  readonly #background: BackgroundRefresh;
+  readonly #invalidation: Invalidation;
+
+  constructor(state: CacheState, clock: Clock, logger: Logger, options: RouteCacheOptions) {
+    this.#state = state;
+    this.#clock = clock;
+    this.#requestDirectives = options.requestDirectives;
+    this.#identity = options.identity;
+    this.#answers = new Answers(clock, state.statistics);
+    this.#storing = new Storing(state, clock, options.policy, options.maxEntry);
+    this.#coalescing = new Coalescing(state, clock, this.#answers, options.coalesce);
+    this.#background = new BackgroundRefresh(state, this.#storing, logger);
+    this.#invalidation = new Invalidation(state, this.#answers);
+  }
+
+  /** Not `async`: a hit is answered without a promise. */
+  readonly handle: RepeatingMiddleware = (ctx, next, inner) => {
+    const exchange = ctx.gateway;
+    if (exchange.kind !== 'http') return next();
+    const { method, headers } = exchange.req;
+    if (method !== 'GET' && method !== 'HEAD') return this.#invalidation.pass(ctx, next);
+    const wishes = this.#requestDirectives ? readWishes(headers) : NO_WISHES;
+    // Section 4.3.2: preconditions that only the origin can evaluate; and a GET with a body asks for something else.
+    if (
+      wishes.noStore ||
+      exchange.hasBody ||
+      headers['if-match'] !== undefined ||
+      headers['if-unmodified-since'] !== undefined
+    )
+      return this.#bypass(ctx, next);
+    // One stored body serves all clients then, whatever encodings they take.
+    if (this.#identity) exchange.setUpstreamHeader('accept-encoding', 'identity');
+    const lookup = new Lookup(exchange);
+    const stored = lookup.find(this.#state.store);
+    if (stored?.serves(wishes, this.#clock.monotonic())) {
+      this.#answer(ctx, stored);
+      return undefined;
+    }
+    return this.#miss({ ctx, next, inner, lookup, wishes, stored });
+  };
+
+  async #bypass(ctx: GatewayContext, next: () => Promise<void>): Promise<void> {
+    try {
+      await next();
+    } finally {
+      this.#answers.missed(ctx, { outcome: 'BYPASS', reason: 'request' });
+    }
+  }
+
+  #answer(ctx: GatewayContext, stored: StoredResponse): void {
+    this.#state.store.touch(stored);
+    this.#answers.stored(ctx, stored, stored.freshFor(this.#clock.monotonic()) > 0 ? 'HIT' : 'STALE');
+  }
+
+  async #miss(question: Question): Promise<void> {
+    const { ctx, lookup, wishes, stored } = question;
+    if (wishes.onlyIfCached) {
+      this.#answers.missed(ctx, { outcome: 'MISS', reason: 'request' });
+      throw new GatewayError('GATEWAY_TIMEOUT', { message: 'The response is not in the cache' });
+    }
+    if (stored !== undefined && this.#mayRefreshLater(stored, wishes)) {
+      this.#background.start(ctx, question.inner, lookup, stored);
+      this.#answer(ctx, stored);
+      return;
+    }
+    const reason = this.#reason(question);
+    let flight: Flight | undefined;
+    try {
+      if (!wishes.noCache && this.#coalescing.applies(lookup)) {
+        if (this.#coalescing.isUnderWay(lookup)) {
+          flight = await this.#coalescing.join(ctx, lookup, stored);
+          if (ctx.gateway.bodySource === 'plugin') return;
+        } else {
+          flight = this.#coalescing.lead(lookup, stored);
+        }
+      }
+      await this.#forward(question, reason, flight);
+    } catch (failure) {
+      flight?.land(landingOf(failure));
+      if (stored !== undefined && isUpstreamFailure(failure) && this.#servesOnFailure(stored)) {
+        this.#answers.stored(ctx, stored, 'STALE');
+        return;
+      }
+      if (ctx.gateway.decisions.cache === undefined) this.#answers.missed(ctx, { outcome: 'MISS', reason });
+      throw failure;
+    }
+  }
+
+  /** Asks the upstream, about the stored response where there is one. */
+  async #forward(question: Question, reason: ForwardReason, flight: Flight | undefined): Promise<void> {
+    const { ctx, lookup, stored } = question;
+    const exchange = ctx.gateway;
+    const before = fieldsOf(ctx.res);
+    const fetch = this.#state.fetches.begin(lookup.key, exchange.service.name);
+    const expected = { lookup, fetch, flight };
+    const validates = stored !== undefined && setConditions(exchange, stored);
+    try {
+      await question.next();
+      let arrival = arrivalOf(ctx, before, expected);
+      if (validates && arrival?.upstream.status === 304) {
+        const updated = this.#storing.freshen(arrival, stored);
+        if (updated !== undefined) {
+          this.#answerFreshened(ctx, before, arrival, updated, reason);
+          return;
+        }
+        // The upstream has another response than the one asked about: asked again, without conditions.
+        clearConditions(exchange);
+        forgetReceived(ctx, before.slice());
+        await question.inner(ctx);
+        arrival = arrivalOf(ctx, before, expected);
+      }
+      if (arrival === undefined) {
+        this.#state.fetches.end(fetch);
+        flight?.land('unusable');
+        this.#answers.missed(ctx, { outcome: 'MISS', reason, status: ctx.res.statusCode });
+      } else {
+        this.#received(ctx, before, arrival, stored, reason);
+      }
+    } catch (failure) {
+      this.#state.fetches.end(fetch);
+      throw failure;
+    }
+  }
+
+  /** A response that takes the place of what is stored, or does not. */
+  #received(
+    ctx: GatewayContext,
+    before: string[],
+    arrival: Arrival,
+    stored: StoredResponse | undefined,
+    reason: ForwardReason,
+  ): void {
+    const { upstream, fetch, flight } = arrival;
+    const { status } = upstream;
+    if (stored !== undefined && isFailureStatus(status) && this.#servesOnFailure(stored)) {
+      this.#state.fetches.end(fetch);
+      flight?.land(new GatewayError('BAD_GATEWAY'));
+      forgetReceived(ctx, before);
+      this.#answers.stored(ctx, stored, 'STALE');
+      return;
+    }
+    if (ctx.method === 'HEAD') {
+      if (stored !== undefined) this.#storing.freshenByHead(arrival, stored);
+      this.#state.fetches.end(fetch);
+      this.#answers.missed(ctx, { outcome: 'MISS', reason, status });
+      return;
+    }
+    const reuse = this.#storing.record(arrival, stored, (recorder) => upstream.tap(recorder));
+    if (typeof reuse === 'string') this.#answers.missed(ctx, { outcome: 'MISS', reason, status });
+    else {
+      const storedFor = reuse.alwaysValidate ? 0 : reuse.lifetime - reuse.initialAge;
+      this.#answers.missed(ctx, { outcome: 'MISS', reason, status, storedFor });
+    }
+  }
+
+  #answerFreshened(
+    ctx: GatewayContext,
+    before: string[],
+    arrival: Arrival,
+    updated: StoredResponse,
+    reason: ForwardReason,
+  ): void {
+    forgetReceived(ctx, before);
+    this.#answers.stored(ctx, updated, 'REVALIDATED', `${reason}; fwd-status=304`);
+    for (let i = 0; i + 1 < arrival.fields.length; i += 2) {
+      const name = arrival.fields[i] ?? '';
+      if (name.toLowerCase() === 'set-cookie') ctx.res.appendHeader(name, arrival.fields[i + 1] ?? '');
+    }
+  }
+
+  #mayRefreshLater(stored: StoredResponse, wishes: RequestWishes): boolean {
+    if (stored.reuse.staleWhileRevalidate === 0 || wishes.noCache || wishes.minFresh > 0) return false;
+    const now = this.#clock.monotonic();
+    const left = stored.freshFor(now);
+    return left <= 0 && -left <= stored.reuse.staleWhileRevalidate && stored.age(now) <= wishes.maxAge;
+  }
+
+  #servesOnFailure(stored: StoredResponse): boolean {
+    return servesOnFailure(stored, this.#clock.monotonic());
+  }
+
+  #reason({ lookup, wishes, stored }: Question): ForwardReason {
+    if (stored === undefined)
+      return this.#state.store.find(lookup.key) === undefined ? 'uri-miss' : 'vary-miss';
+    return wishes.noCache || stored.freshFor(this.#clock.monotonic()) > 0 ? 'request' : 'stale';
+  }
+}

@@ -1,0 +1,177 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect } from 'chai';
+import { MemoryStore } from '../../../plugins/response-cache/memory-store.js';
+import { ResponseFields } from '../../../plugins/response-cache/response-fields.js';
+import { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
+import { until } from '../../support/until.js';
+import { runCache } from './kit.js';
+import { middleware } from './small-plugins.js';
+
+const MB = 1024 * 1024;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+function response(key: string, body = Buffer.alloc(16), variant = 'v', tag?: string): StoredResponse {
+  const fields = [
+    'Content-Type',
+    'text/plain',
+    'Cache-Control',
+    'max-age=600',
+    ...(tag ? ['Cache-Tag', tag] : []),
+  ];
+  return new StoredResponse({
+    key,
+    variant,
+    service: 'demo',
+    status: 200,
+    statusText: 'OK',
+    parsed: new ResponseFields(fields, []),
+    body,
+    reuse: {
+      lifetime: 600_000,
+      initialAge: 0,
+      implicit: false,
+      isPublic: true,
+      alwaysValidate: false,
+      neverStale: false,
+      staleWhileRevalidate: 0,
+      staleIfError: 0,
+      omitted: [],
+      vary: [],
+    },
+    arrivedAt: 0,
+    arrivedOn: 0,
+  });
+}
+
+describe('response-cache: bounds', () => {
+  it('one million distinct URLs keep memory under the bound', function () {
+    this.timeout(60_000);
+    const bound = 64 * MB;
+    const store = new MemoryStore({ maxBytes: bound, maxEntries: 10_000_000 });
+    const collect = (): number => {
+      collectGarbage();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const before = collect();
+    let most = 0;
+    for (let i = 0; i < 1_000_000; i++) {
+      store.put(
+        response(`GET:http://demo/item/${i}`, Buffer.allocUnsafeSlow(32), `http://gateway.example${i % 7}`),
+      );
+      if (store.bytes > most) most = store.bytes;
+    }
+    expect(most).to.be.at.most(bound);
+    expect(store.entries).to.be.greaterThan(20_000);
+    expect(store.entries + store.evictions).to.equal(1_000_000);
+    expect(collect() - before).to.be.lessThan(bound);
+    store.clear();
+    expect(store.bytes).to.equal(0);
+    expect(store.find('GET:http://demo/item/999999')).to.equal(undefined);
+  });
+
+  it('drops those first that were not used for the longest time, and forgets their tags', () => {
+    const store = new MemoryStore({ maxBytes: 10 * MB, maxEntries: 2 });
+    const [one, two, three] = ['1', '2', '3'].map((key) => response(key, undefined, 'v', `t${key}`));
+    if (!one || !two || !three) throw new Error('No responses');
+    store.put(one);
+    store.put(two);
+    store.touch(one);
+    store.put(three);
+    expect([one, two, three].map(({ key }) => store.find(key)?.get('v'))).to.deep.equal([
+      one,
+      undefined,
+      three,
+    ]);
+    expect(store.removeTagged('t2')).to.equal(0);
+    expect(store.removeTagged('t3')).to.equal(1);
+    expect(store.evictions).to.equal(1);
+  });
+
+  it('does not keep what is larger than everything', () => {
+    const store = new MemoryStore({ maxBytes: 10_000, maxEntries: 10 });
+    store.put(response('small'));
+    store.put(response('large', Buffer.alloc(20_000)));
+    expect(store.find('large')).to.equal(undefined);
+    expect(store.find('small')).not.to.equal(undefined);
+    expect(store.entries).to.equal(1);
+  });
+
+  it('keeps its books when a variant is replaced', () => {
+    const store = new MemoryStore({ maxBytes: MB, maxEntries: 10 });
+    for (const variant of ['a', 'b', 'a']) store.put(response('x', Buffer.alloc(100), variant, 'tag'));
+    expect(store.entries).to.equal(2);
+    expect(store.removeTagged('tag')).to.equal(2);
+    expect(store.find('x')).to.equal(undefined);
+    expect(store.bytes).to.equal(0);
+  });
+
+  it('over HTTP: many URLs stay under the bound', async function () {
+    this.timeout(30_000);
+    const { url, agent } = await runCache({ body: Buffer.alloc(2000) }, { maxSize: '200kb' });
+    for (let i = 0; i < 30; i++) {
+      await Promise.all(
+        Array.from({ length: 20 }, (_, j) =>
+          fetch(`${url}/api/v1/demo/${i}-${j}`).then((each) => each.arrayBuffer()),
+        ),
+      );
+    }
+    const { body } = await agent.get('/api/v1/gateway/cache').expect(200);
+    expect(body.bytes).to.be.at.most(200 * 1024);
+    expect(body.evictions).to.be.greaterThan(400);
+    await agent.get('/api/v1/demo/29-19').expect('X-Cache-Status', 'HIT');
+    await agent.get('/api/v1/demo/0-0').expect('X-Cache-Status', 'MISS');
+  });
+
+  it('over HTTP: a body that is too large passes by, its length known or not', async () => {
+    const body = Buffer.alloc(100_000, 'x');
+    for (const chunked of [false, true]) {
+      const { agent, url } = await runCache(
+        (_req, res) => {
+          if (!chunked) return { body };
+          res.write(body.subarray(0, 50_000));
+          res.end(body.subarray(50_000));
+          return undefined;
+        },
+        { maxEntrySize: '64kb' },
+      );
+      for (let i = 0; i < 2; i++) {
+        const answer = await fetch(`${url}/api/v1/demo/a`);
+        expect(answer.headers.get('x-cache-status')).to.equal('MISS');
+        expect((await answer.arrayBuffer()).byteLength).to.equal(body.length);
+      }
+      const { body: statistics } = await agent.get('/api/v1/gateway/cache');
+      expect(statistics).to.include({ size: 0, stored: 0 });
+    }
+  });
+
+  it('over HTTP: the first byte does not wait for the last', async () => {
+    let end: () => void = () => undefined;
+    const { url, agent } = await runCache((_req, res) => {
+      res.write('first');
+      end = () => res.end('last');
+      return undefined;
+    });
+    const response = await fetch(`${url}/api/v1/demo/a`);
+    const reader = response.body?.getReader();
+    expect(Buffer.from((await reader?.read())?.value ?? []).toString()).to.equal('first');
+    end();
+    await until('the end', async () => (await reader?.read())?.done !== false);
+    await agent.get('/api/v1/demo/a').expect('X-Cache-Status', 'HIT').expect('Content-Length', '9');
+  });
+
+  it('serves a hit with the same Buffer each time, so that what is derived of it can be kept', async () => {
+    const seen = new Set<unknown>();
+    const outside = middleware('outside', async (ctx, next) => {
+      await next();
+      if (ctx.gateway.bodySource === 'plugin') seen.add(ctx.body);
+    });
+    const { agent } = await runCache({ body: 'stored' }, {}, { before: [{ definition: outside }] });
+    for (let i = 0; i < 4; i++) await agent.get('/api/v1/demo/a').expect(200);
+    expect(seen.size).to.equal(1);
+    expect(Buffer.isBuffer([...seen][0])).to.equal(true);
+  });
+});

@@ -1,0 +1,191 @@
+import { request } from 'node:http';
+import { expect } from 'chai';
+import { until } from '../../support/until.js';
+import { answering, startRawUpstream } from '../../support/upstream.js';
+import { Script } from './exchange-script.js';
+
+const FRESH = { 'Cache-Control': 'max-age=600' };
+
+describe('response-cache, RFC 9111 section 3: storing responses', () => {
+  it('3: stores a response to GET only, and never one to POST', async () => {
+    const script = await Script.open();
+    script.origin({ headers: FRESH });
+    await script.send('POST', '/a');
+    expect((await script.get('/a')).cache).to.equal('MISS');
+    expect((await script.send('POST', '/a')).cache).to.equal('BYPASS');
+  });
+
+  it('3: stores no partial response as a whole one', async () => {
+    const script = await Script.open({ statuses: [] });
+    script.origin({ status: 206, headers: { ...FRESH, 'Content-Range': 'bytes 0-3/10' }, body: 'part' });
+    expect((await script.get('/a', { range: 'bytes=0-3' })).status).to.equal(206);
+    script.origin({ headers: FRESH, body: 'the whole' });
+    expect(await script.get('/a')).to.include({ cache: 'MISS', text: 'the whole' });
+  });
+
+  it('3: stores no response with no-store', async () => {
+    const script = await Script.open();
+    const reply = { headers: { 'Cache-Control': 'max-age=600, No-Store' } };
+    expect((await script.again('/a', reply)).cache).to.equal('MISS');
+  });
+
+  it('3: stores no response with private', async () => {
+    const script = await Script.open();
+    expect(
+      (await script.again('/a', { headers: { 'Cache-Control': 'private, max-age=600' } })).cache,
+    ).to.equal('MISS');
+  });
+
+  it('3: stores an unknown status with explicit freshness, but not with must-understand', async () => {
+    const script = await Script.open({ statuses: [] });
+    expect((await script.again('/a', { status: 299, headers: FRESH })).cache).to.equal('HIT');
+    const reply = { status: 299, headers: { 'Cache-Control': 'max-age=600, must-understand' } };
+    expect((await script.again('/b', reply)).cache).to.equal('MISS');
+  });
+
+  it('3: stores a status that is not heuristically cacheable only with explicit freshness or public', async () => {
+    const script = await Script.open({ statuses: [], ttl: '1h' });
+    const changed = { 'Last-Modified': script.kit.date(-36_000) };
+    expect((await script.again('/a', { status: 403, headers: changed })).cache).to.equal('MISS');
+    const reply = { status: 403, headers: { ...changed, 'Cache-Control': 'public' } };
+    expect((await script.again('/b', reply)).cache).to.equal('HIT');
+    expect((await script.again('/c', { status: 403, headers: FRESH })).cache).to.equal('HIT');
+  });
+
+  it('3.1: stores all fields but those of one connection, and those that Connection names', async () => {
+    const upstream = await startRawUpstream(
+      answering(
+        'HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nX-Unknown: kept\r\nX-Unknown: twice\r\nConnection: x-hop, keep-alive\r\n' +
+          'X-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nProxy-Authentication-Info: a=b\r\n' +
+          'Upgrade: foo\r\nTE: trailers\r\nContent-Length: 2\r\n\r\nok',
+      ),
+    );
+    try {
+      const script = await Script.open({}, { service: { targets: [upstream.url] } });
+      await script.get('/a');
+      const { cache, headers } = await script.get('/a');
+      expect(cache).to.equal('HIT');
+      expect(headers).to.include({ 'x-unknown': 'kept, twice', 'content-length': '2' });
+      expect(headers).to.not.have.any.keys(
+        'x-hop',
+        'proxy-authenticate',
+        'proxy-authentication-info',
+        'upgrade',
+        'te',
+      );
+    } finally {
+      await upstream.close();
+    }
+  });
+
+  it('3.2: a 304 replaces the stored fields, but not those that describe the stored body', async () => {
+    const script = await Script.open();
+    script.origin(
+      {
+        headers: { 'Cache-Control': 'max-age=10', ETag: '"1"', 'X-Kept': 'old', 'X-New': 'old' },
+        body: 'stored',
+      },
+      {
+        status: 304,
+        headers: { 'Cache-Control': 'max-age=60', ETag: '"1"', 'X-New': 'new', 'Content-Encoding': 'br' },
+      },
+    );
+    await script.get('/a');
+    script.wait(11);
+    for (const expected of ['REVALIDATED', 'HIT']) {
+      const { cache, headers, text } = await script.get('/a');
+      expect(cache).to.equal(expected);
+      expect(text).to.equal('stored');
+      expect(headers).to.include({
+        'x-kept': 'old',
+        'x-new': 'new',
+        'content-length': '6',
+        'cache-control': 'max-age=60',
+      });
+      expect(headers).not.to.have.property('content-encoding');
+    }
+  });
+
+  for (const [name, head] of [
+    ['shorter than its Content-Length', 'Content-Length: 100\r\n\r\nonly this'],
+    ['whose chunks break off', 'Transfer-Encoding: chunked\r\n\r\n64\r\nonly this'],
+  ] as const) {
+    it(`3.3: stores no body ${name}`, async () => {
+      let asked = 0;
+      const upstream = await startRawUpstream(
+        answering(() => {
+          asked++;
+          return `HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\n${head}`;
+        }, 'end'),
+      );
+      try {
+        const script = await Script.open({}, { service: { targets: [upstream.url] } });
+        for (const expected of [1, 2]) {
+          await expectBroken(`${script.kit.url}/api/v1/demo/a`);
+          expect(asked).to.equal(expected);
+        }
+        await script.kit.agent.get('/api/v1/gateway/cache').expect(/"size":0/);
+      } finally {
+        await upstream.close();
+      }
+    });
+  }
+
+  it('3.5: reuses no response to a request with Authorization, unless the response says so', async () => {
+    const script = await Script.open();
+    const authorization = { authorization: 'Bearer secret' };
+    const rows = {
+      'max-age=600': 'MISS',
+      'max-age=600, public': 'HIT',
+      'max-age=600, must-revalidate': 'HIT',
+      's-maxage=600': 'HIT',
+    };
+    for (const [directives, expected] of Object.entries(rows)) {
+      const path = `/${encodeURIComponent(directives)}`;
+      script.origin({ headers: { 'Cache-Control': directives } });
+      await script.get(path, authorization);
+      expect((await script.get(path)).cache, directives).to.equal(expected);
+    }
+  });
+
+  it('7.3: stores no response that sets a cookie', async () => {
+    const script = await Script.open();
+    const reply = { headers: { ...FRESH, 'Set-Cookie': 'session=1' } };
+    expect((await script.again('/a', reply)).cache).to.equal('MISS');
+  });
+
+  it('gives nothing that nobody said to be for all to requests with credentials, nor stores what those get', async () => {
+    const script = await Script.open();
+    script.origin({});
+    await script.get('/a');
+    for (const fields of [{ cookie: 'session=1' }, { authorization: 'Bearer secret' }]) {
+      expect((await script.get('/a', fields)).cache).to.equal('MISS');
+      await script.get('/b', fields);
+      await script.get('/b', fields);
+    }
+    expect((await script.get('/a')).cache).to.equal('HIT');
+    expect((await script.get('/b')).cache).to.equal('MISS');
+  });
+
+  it('stores no stream of events', async () => {
+    const script = await Script.open();
+    const reply = { headers: { ...FRESH, 'Content-Type': 'text/event-stream' } };
+    expect((await script.again('/a', reply)).cache).to.equal('MISS');
+  });
+});
+
+/** Asks for a response that does not come to its end. */
+async function expectBroken(url: string): Promise<void> {
+  let broken = false;
+  const req = request(url, (res) => {
+    res.on('error', () => {
+      broken = true;
+    });
+    res.resume();
+  });
+  req.on('error', () => {
+    broken = true;
+  });
+  req.end();
+  await until('the break', () => broken);
+}
