@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import type { DependencyContainer } from 'tsyringe';
+import { atMost } from './at-most.js';
 import { type Clock, systemClock } from './clock.js';
 import type { LoadedConfiguration } from './config/load.js';
 import { createRootContainer } from './container.js';
@@ -231,16 +232,13 @@ export class Gateway {
   /**
    * Lets a generation that gets no more requests come to its end, in the background.
    *
-   * @param others what else is given time to end. Upgraded connections belong to no generation: a reload neither waits
-   *   for them nor cuts them, and a stop waits for them with its last generation.
+   * @param others what else gets time to end: the stop's, upgraded connections, which a reload neither cuts nor waits for
    */
   #retire(generation: Generation, others?: Promise<void>): void {
     const end = async () => {
       const { hooks, settings } = generation;
       await hooks.drain();
-      const idle = generation.idle();
-      const ended = others === undefined ? idle : Promise.all([idle, others]);
-      await this.#atMost(ended, settings.shutdown.drainTimeout);
+      await atMost(Promise.all([generation.idle(), others]), settings.shutdown.drainTimeout, this.#clock);
       if (generation.active > 0) this.#logger.warn({ active: generation.active }, 'Requests were cut off');
       await hooks.stop();
       for (const plugin of generation.plugins) await plugin.container.dispose();
@@ -293,15 +291,5 @@ export class Gateway {
     const result = this.#queue.then(change);
     this.#queue = result.catch(() => {});
     return result;
-  }
-
-  async #atMost(work: Promise<unknown>, limit: number): Promise<void> {
-    let stopWaiting = () => {};
-    const tooLong = new Promise<void>((resolve) => {
-      stopWaiting = resolve;
-    });
-    const timer = this.#clock.setTimeout(stopWaiting, limit);
-    await Promise.race([work, tooLong]);
-    timer.cancel();
   }
 }

@@ -38,6 +38,7 @@ export {
   backgroundContext,
   fieldsOf,
   forgetReceived,
+  putFields,
   type StoredAnswer,
 } from './server/stored-answer.js';
 export { hash32, mix32 } from './services/balancers/hash.js';

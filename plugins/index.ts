@@ -20,4 +20,5 @@ export const catalogue: PluginCatalogue = {
   tracing: () => import('./tracing/index.js'),
   'traffic-shadow': () => import('./traffic-shadow/index.js'),
   'traffic-split': () => import('./traffic-split/index.js'),
+  'ws-proxy': () => import('./ws-proxy/index.js'),
 };

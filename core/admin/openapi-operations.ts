@@ -72,6 +72,22 @@ function circuitAction(id: string, summary: string, description: string): Operat
   });
 }
 
+const CONNECTION = {
+  name: 'id',
+  in: 'path',
+  required: true,
+  description: 'Id of the connection.',
+  schema: { type: 'string' },
+};
+
+const inQuery = (name: string, description: string, schema: Schema) => ({
+  name,
+  in: 'query',
+  required: false,
+  description,
+  schema,
+});
+
 const body = (schema: string) => ({
   required: true,
   content: { 'application/json': { schema: ref(schema) } },
@@ -208,6 +224,36 @@ export const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operati
       description: 'By one of: URL, prefix of URLs, service, tag, or all.',
       requestBody: body('Purge'),
       responses: { 200: json('How many responses went.', 'Purged'), ...BODY_FAILURES },
+    }),
+  },
+  '/api/v1/gateway/websockets': {
+    get: admin('listWebSockets', 'Open WebSockets and tunnels, the oldest first', {
+      description: 'There where the plugin ws-proxy is configured.',
+      parameters: [
+        inQuery('service', 'Only those of this service.', { type: 'string' }),
+        inQuery('limit', 'The most to list.', { type: 'integer', minimum: 0, maximum: 1000, default: 100 }),
+        inQuery('offset', 'How many to leave out.', { type: 'integer', minimum: 0, default: 0 }),
+      ],
+      responses: { 200: json('The connections.', 'WebSockets'), ...failures('BAD_REQUEST') },
+    }),
+    delete: admin('closeWebSockets', 'Close the connections of one service, or all', {
+      description:
+        'There where the plugin ws-proxy is configured. One of the two parameters has to be given.',
+      parameters: [
+        inQuery('service', 'Only those of this service.', { type: 'string' }),
+        inQuery('all', 'All of them.', { const: 'true' }),
+      ],
+      responses: { 200: json('How many were closed.', 'ClosedWebSockets'), ...failures('BAD_REQUEST') },
+    }),
+  },
+  '/api/v1/gateway/websockets/{id}': {
+    get: admin('getWebSocket', 'One open connection', {
+      parameters: [CONNECTION],
+      responses: { 200: json('The connection.', 'WebSocket'), ...failures('NOT_FOUND') },
+    }),
+    delete: admin('closeWebSocket', 'Close one connection', {
+      parameters: [CONNECTION],
+      responses: { 204: { description: 'It is being closed.' }, ...failures('NOT_FOUND') },
     }),
   },
   '/api/v1/gateway/openapi.json': {

@@ -168,6 +168,13 @@ export const OptionsSchema = Type.Object({
       description: 'Query parameter that may hold the token too. It is not forwarded.',
     }),
   ),
+  subprotocol: Type.Optional(
+    Type.String({
+      pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+      description:
+        'What the `Sec-WebSocket-Protocol` entry with the token begins with, `bearer.` for example. It is not forwarded.',
+    }),
+  ),
   mode: Type.Enum(['any', 'all'], {
     default: 'any',
     description: 'Beside other authentication plugins: whether one of them is enough, or each must accept.',

@@ -4,6 +4,8 @@ import type { Exchange } from '../../core/index.js';
 export interface SourceNames {
   readonly cookie: string | undefined;
   readonly query: string | undefined;
+  /** What an entry of `Sec-WebSocket-Protocol` begins with that holds one. */
+  readonly subprotocol?: string | undefined;
 }
 
 /** What is taken for a token that is there and cannot be one; nothing accepts it. */
@@ -11,15 +13,18 @@ const UNREADABLE = '';
 
 /**
  * Finds the token of a request: in `Authorization: Bearer` (RFC 6750 section 2.1), else in the cookie, else in the
- * query. Cookie and query are taken out of what goes to the upstream in any case, and the rest of them stays as it is.
+ * query, else among the subprotocols of a WebSocket. The latter three are taken out of what goes to the upstream in any
+ * case, and the rest of them stays as it is.
  */
 export class TokenSources {
   readonly #cookie: string | undefined;
   readonly #query: string | undefined;
+  readonly #subprotocol: string | undefined;
 
-  constructor({ cookie, query }: SourceNames) {
+  constructor({ cookie, query, subprotocol }: SourceNames) {
     this.#cookie = cookie;
     this.#query = query;
+    this.#subprotocol = subprotocol;
   }
 
   /** @returns undefined when there is none; the empty text for one that is ambiguous or not readable */
@@ -27,7 +32,9 @@ export class TokenSources {
     const fromHeader = bearerToken(exchange.req.headers.authorization, exchange.req.rawHeaders);
     const fromCookie = this.#cookie === undefined ? undefined : takeCookie(exchange, this.#cookie);
     const fromQuery = this.#query === undefined ? undefined : takeParameter(exchange, this.#query);
-    return fromHeader ?? fromCookie ?? fromQuery;
+    const fromSubprotocol =
+      this.#subprotocol === undefined ? undefined : takeSubprotocol(exchange, this.#subprotocol);
+    return fromHeader ?? fromCookie ?? fromQuery ?? fromSubprotocol;
   }
 }
 
@@ -91,6 +98,24 @@ function takeParameter(exchange: Exchange, name: string): string | undefined {
   if (found === undefined) return undefined;
   exchange.upstreamPath =
     kept.length === 0 ? path.slice(0, start) : `${path.slice(0, start)}?${kept.join('&')}`;
+  return found;
+}
+
+/** Browsers can set no field of a WebSocket's handshake but this one (RFC 6455 section 4.1). */
+function takeSubprotocol(exchange: Exchange, prefix: string): string | undefined {
+  const edits = exchange.upstreamHeaders;
+  const name = 'sec-websocket-protocol';
+  const field = edits?.has(name) ? edits.get(name) : exchange.req.headers[name];
+  if (field === undefined || !field.includes(prefix)) return undefined;
+  let found: string | undefined;
+  const kept: string[] = [];
+  for (const entry of field.split(',').map((each) => each.trim())) {
+    if (!entry.startsWith(prefix)) kept.push(entry);
+    else found = found === undefined ? entry.slice(prefix.length) : UNREADABLE;
+  }
+  if (found === undefined) return undefined;
+  if (kept.length === 0) exchange.removeUpstreamHeader(name);
+  else exchange.setUpstreamHeader(name, kept.join(', '));
   return found;
 }
 

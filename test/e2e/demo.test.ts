@@ -52,7 +52,7 @@ describe('npm run demo', () => {
     return started;
   };
 
-  it('prints three curl commands that work, and stops on Ctrl-C', async () => {
+  it('prints commands that work, and stops on Ctrl-C', async () => {
     const { child, exited } = start(ports);
     await until('the commands', () => demo?.stdout.includes('Ctrl-C stops the demo.') === true, 9000);
     const commands = demo?.stdout.split('\n').filter((line) => line.startsWith('  curl ')) ?? [];
@@ -77,6 +77,26 @@ describe('npm run demo', () => {
       events.kill();
     }
     expect(received).to.include('event: quote\n');
+
+    const webSocket =
+      demo?.stdout
+        .split('\n')
+        .find((line) => line.startsWith('  node -e '))
+        ?.trim() ?? '';
+    const quotes = spawn('sh', ['-c', `exec ${webSocket}`], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let quoted = '';
+    quotes.stdout.setEncoding('utf8').on('data', (text: string) => {
+      quoted += text;
+    });
+    try {
+      await until(
+        'two quotes, one after the other',
+        () => quoted.split('"symbol":"BTC-USD"').length > 2,
+        5000,
+      );
+    } finally {
+      quotes.kill();
+    }
 
     const report: unknown = JSON.parse((await run('sh', ['-c', status])).stdout);
     expect(report).to.include({ service: 'api-gateway', status: 'running', registered_services: 2 });

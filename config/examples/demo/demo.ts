@@ -96,6 +96,10 @@ function print(port: number): void {
     '  # Quotes as server-sent events, one a second; Ctrl-C ends it',
     `  curl -N ${url}/api/v1/market-data-collector/stream`,
     '',
+    '  # Quotes over a WebSocket, one a second; Ctrl-C ends it',
+    `  node -e "new (require('ws'))('${url.replace('http', 'ws')}/ws/market-data-collector/live')` +
+      `.on('message', (data) => console.log(String(data)))"`,
+    '',
     '  # What the gateway says of itself',
     `  curl ${url}/api/v1/gateway/status`,
     '',

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type WebSocket, WebSocketServer } from 'ws';
+import Koa from 'koa';
+import websockify from 'koa-websocket';
+import type { WebSocket } from 'ws';
 
 /** Where the sample services listen on 127.0.0.1; 0 for any free port. */
 export interface DemoPorts {
@@ -48,34 +50,37 @@ interface RunningService {
   close(): Promise<void>;
 }
 
+/** A Koa application with a WebSocket beside, as many services have it. */
 async function startMarketData(port: number): Promise<RunningService> {
   const startedAt = Date.now();
-  const server = createServer((req, res) => {
-    const path = pathOf(req);
+  const app = websockify(new Koa(), { maxPayload: 1024 * 1024 });
+  app.use((ctx) => {
+    const { path } = ctx;
     const symbol = /^\/api\/v1\/quotes\/([A-Za-z0-9.-]{1,20})$/.exec(path)?.[1];
-    if (req.method !== 'GET' && req.method !== 'HEAD') sendJson(res, 405, { error: 'Only GET here' });
-    else if (path === '/health') sendJson(res, 200, { status: 'healthy' });
+    if (ctx.method !== 'GET' && ctx.method !== 'HEAD') answer(ctx, 405, { error: 'Only GET here' });
+    else if (path === '/health') answer(ctx, 200, { status: 'healthy' });
     else if (path === '/api/v1/status') {
-      sendJson(res, 200, {
+      answer(ctx, 200, {
         service: 'market-data-collector',
         status: 'running',
         uptime: Math.floor((Date.now() - startedAt) / 1000),
       });
-    } else if (symbol !== undefined) sendJson(res, 200, quote(symbol.toUpperCase()));
-    else if (path === '/api/v1/stream') streamQuotes(res);
-    else sendJson(res, 404, { error: 'Not found' });
+    } else if (symbol !== undefined) answer(ctx, 200, quote(symbol.toUpperCase()));
+    else if (path === '/api/v1/stream') {
+      ctx.respond = false;
+      streamQuotes(ctx.res);
+    } else answer(ctx, 404, { error: 'Not found' });
   });
+  app.ws.use(({ path, websocket }) => {
+    if (path === '/ws/live') serveQuotes(websocket);
+    else websocket.close(1008, 'Not found');
+  });
+  return opened((onListening) => app.listen(port, '127.0.0.1', onListening));
+}
 
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: 1024 * 1024 });
-  sockets.on('connection', serveQuotes);
-  server.on('upgrade', (req, socket, head) => {
-    if (pathOf(req) !== '/ws/live') {
-      socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
-      return;
-    }
-    sockets.handleUpgrade(req, socket, head, (client) => sockets.emit('connection', client, req));
-  });
-  return listen(server, port);
+function answer(ctx: { status: number; body: unknown }, status: number, body: object): void {
+  ctx.status = status;
+  ctx.body = body;
 }
 
 /** A quote at once and then one a second; whatever the client says comes back as `{ echo }`. */
@@ -141,7 +146,7 @@ async function startDataStorage(port: number): Promise<RunningService> {
       sendJson(res, 201, stored);
     } else sendJson(res, 405, { error: 'Only GET and POST here' });
   });
-  return listen(server, port);
+  return opened((onListening) => server.listen(port, '127.0.0.1', onListening));
 }
 
 /** The text of a body, or undefined when it is too large or breaks off. */
@@ -185,15 +190,16 @@ function sendJson(res: ServerResponse, status: number, body: object): void {
   res.end(text);
 }
 
-async function listen(server: Server, port: number): Promise<RunningService> {
+/** Waits until a server listens; `listen` begins to. */
+async function opened(listen: (onListening: () => void) => Server): Promise<RunningService> {
   const sockets = new Set<Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+  const server = await new Promise<Server>((resolve, reject) => {
+    const begun = listen(() => resolve(begun));
+    begun.once('error', reject);
+    begun.on('connection', (socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+    });
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('The demo needs a TCP address');

@@ -133,7 +133,11 @@ export class TokenVerifier {
     const scopes = textsOf(claims, scopesClaim);
     const roles = textsOf(claims, rolesClaim);
     return {
-      consumer: Object.freeze({ id: subject, authenticatedBy: pluginId }),
+      consumer: Object.freeze({
+        id: subject,
+        authenticatedBy: pluginId,
+        ...(Number.isFinite(expiresAt) ? { expiresAt } : {}),
+      }),
       scopes,
       roles,
       headers: identityHeaders(subject, scopes, roles, pluginId),
