@@ -41,7 +41,7 @@ export interface Explanation {
 }
 
 /** A plugin on the way of the request. */
-export interface ExplainedPlugin {
+interface ExplainedPlugin {
   readonly id: string;
   readonly name: string;
   /** Off where the service or the route switches it off. */
@@ -53,7 +53,7 @@ export interface ExplainedPlugin {
 }
 
 /** The upstream request, as it would be if no plugin changed it. */
-export interface ExplainedUpstream {
+interface ExplainedUpstream {
   readonly targets: readonly { readonly url: string; readonly weight: number }[];
   readonly balancing: string;
   readonly method: string;

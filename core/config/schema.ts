@@ -491,7 +491,6 @@ export type ServiceSettings = Static<typeof ServiceSchema>;
 export type HealthSettings = Static<typeof HealthSchema>;
 export type LoadBalancingSettings = Static<typeof LoadBalancingSchema>;
 export type OutlierEjectionSettings = Static<typeof OutlierEjectionSchema>;
-export type SlowStartSettings = Static<typeof SlowStartSchema>;
 export type ConcurrencySettings = Static<typeof ConcurrencySchema>;
 export type AdaptiveConcurrencySettings = Static<typeof AdaptiveConcurrencySchema>;
 export type UpstreamTlsSettings = Static<typeof UpstreamTlsSchema>;

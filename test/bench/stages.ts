@@ -1,4 +1,4 @@
-import { CACHES, GATEWAYS, PLUGINS, type Subject } from './subjects.js';
+import { CACHES, GATEWAYS, PLUGINS, type Subject, YARDSTICK } from './subjects.js';
 import type { Scenario, Workload } from './workloads.js';
 
 /** A part of the benchmark: subjects that are measured against each other, in rounds of their own. */
@@ -27,7 +27,7 @@ export const STAGES: readonly Stage[] = [
     name: 'gateways',
     title: 'What it costs to forward a request',
     subjects: GATEWAYS,
-    yardstick: 'yardstick',
+    yardstick: YARDSTICK,
     rounds: 30,
     starts: 3,
     covers: () => true,
@@ -36,7 +36,7 @@ export const STAGES: readonly Stage[] = [
     name: 'plugins',
     title: 'What each plugin adds',
     subjects: PLUGINS,
-    yardstick: 'yardstick',
+    yardstick: YARDSTICK,
     rounds: 160,
     starts: 5,
     covers: main,

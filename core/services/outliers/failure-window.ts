@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.js';
 
 /** The window moves on in slices of a tenth of its span. */
-export const SLICES = 10;
+const SLICES = 10;
 
 /** Counts successes and failures over the latest span of time, in constant memory. */
 export class FailureWindow {
