@@ -110,7 +110,10 @@ export class Storing {
     parsed.age = received.age;
     const reception = this.#reception(upstream);
     const evaluated = this.#evaluate(lookup, stored.status, parsed, reception);
-    const reuse = typeof evaluated === 'string' ? { ...stored.reuse, lifetime: 0 } : evaluated;
+    // The body was made for somebody: a head that is the same for all does not make it everybody's.
+    const isPublic = stored.reuse.isPublic && typeof evaluated !== 'string' && evaluated.isPublic;
+    const reuse =
+      typeof evaluated === 'string' ? { ...stored.reuse, lifetime: 0 } : { ...evaluated, isPublic };
     const updated = new StoredResponse({
       key: stored.key,
       service: stored.service,

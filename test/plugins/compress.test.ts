@@ -308,17 +308,16 @@ describe('compress', () => {
     );
   });
 
-  it('breaks off when the upstream does', async () => {
+  it('ends no body cleanly that the upstream breaks off', async () => {
     const upstream = (_req: IncomingMessage, res: ServerResponse) => {
       res.writeHead(200, { 'content-type': 'text/plain' });
       res.write('half');
       setImmediate(() => res.destroy());
     };
     const { url } = await runPlugin(compress, {}, { upstream });
-    expect(
-      (await ask(`${url}/api/v1/demo/x`, { 'accept-encoding': 'gzip' }).catch(() => ({ broken: true })))
-        .broken,
-    ).to.equal(true);
+    const answer = await ask(`${url}/api/v1/demo/x`, { 'accept-encoding': 'gzip' });
+    // Where the head had not gone out yet, there is a status for it.
+    expect(answer.broken || answer.status === 502).to.equal(true);
   });
 
   it('refuses a coding that does not exist, by its path', async () => {

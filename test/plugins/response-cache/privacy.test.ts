@@ -124,6 +124,17 @@ describe('response-cache: whose response it is', () => {
     );
   });
 
+  it('a 304 that calls it public does not give it to others', async () => {
+    const script = await Script.open({}, { before: [{ definition: WHO }] });
+    script.origin({ headers: { 'Cache-Control': 'no-cache', ETag: '"same"' } });
+    await script.get('/a');
+    script.origin({ status: 304, headers: { 'Cache-Control': 'public, max-age=60', ETag: '"same"' } });
+    expect((await script.get('/a')).cache).to.equal('REVALIDATED');
+    script.origin({ headers: { 'Cache-Control': 'max-age=60' } });
+    expect((await script.get('/a')).cache).to.equal('HIT');
+    expect((await script.get('/a', { 'x-who': 'ann' })).cache).to.equal('MISS');
+  });
+
   it('gives a consumer its own response again', async () => {
     const script = await Script.open({}, { before: [{ definition: WHO }] });
     script.origin({ headers: { 'Cache-Control': 'max-age=60' } });
