@@ -42,6 +42,8 @@ export class AuthApiKey implements GatewayPlugin<Options> {
   readonly #keyring: Keyring;
   /** By the options that they stand in: routes without overrides share theirs. */
   readonly #configured = new WeakMap<Options, ConfiguredKeys>();
+  /** One object for each key, so that others can keep what they know of a consumer. */
+  readonly #consumers = new WeakMap<Grant, Consumer>();
   readonly hooks = { onStart: () => this.#keyring.load() };
 
   constructor(
@@ -78,7 +80,7 @@ export class AuthApiKey implements GatewayPlugin<Options> {
       if (authentication.isSettled(ctx)) return next();
       const grant = key === undefined ? undefined : this.#find(key, configured);
       if (grant !== undefined && permits(grant, service, ctx.method)) {
-        const consumer = consumerOf(grant, this.#id);
+        const consumer = this.#consumerOf(grant);
         authentication.accept(ctx, consumer);
         // Another plugin may have named the consumer before; the upstream hears of one only.
         if (gateway.consumer === consumer) {
@@ -114,6 +116,15 @@ export class AuthApiKey implements GatewayPlugin<Options> {
     return configured.index.find(digest, this.#clock.now()) ?? this.#keyring.find(digest);
   }
 
+  #consumerOf(grant: Grant): Consumer {
+    let consumer = this.#consumers.get(grant);
+    if (consumer === undefined) {
+      consumer = createConsumer(grant, this.#id);
+      this.#consumers.set(grant, consumer);
+    }
+    return consumer;
+  }
+
   #configuredIn(options: Options): ConfiguredKeys {
     let configured = this.#configured.get(options);
     if (configured === undefined) {
@@ -124,10 +135,14 @@ export class AuthApiKey implements GatewayPlugin<Options> {
   }
 }
 
-function consumerOf({ id, consumer, rateLimit }: Grant, pluginId: string): Consumer {
-  return rateLimit === undefined
-    ? { id: consumer, authenticatedBy: pluginId, credentialId: id }
-    : { id: consumer, authenticatedBy: pluginId, credentialId: id, rateLimit };
+function createConsumer({ id, consumer, rateLimit, expiresAt }: Grant, pluginId: string): Consumer {
+  return {
+    id: consumer,
+    authenticatedBy: pluginId,
+    credentialId: id,
+    ...(rateLimit === undefined ? {} : { rateLimit }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
 }
 
 /** The same for no key, and for an unknown, an expired and a revoked one: which it was is nobody's business. */

@@ -50,10 +50,10 @@ export function configuredKeys(keys: readonly ConfiguredKeyOptions[], pluginId: 
   return { grants, index };
 }
 
-function digestFor(entry: ConfiguredKeyOptions): Buffer | undefined {
+function digestFor(entry: ConfiguredKeyOptions): string | undefined {
   if ((entry.hash === undefined) === (entry.key === undefined)) return undefined;
   return entry.key === undefined
-    ? Buffer.from((entry.hash ?? '').slice('sha256:'.length), 'hex')
+    ? (entry.hash ?? '').slice('sha256:'.length).toLowerCase()
     : digestOf(entry.key);
 }
 

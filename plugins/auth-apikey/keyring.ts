@@ -50,7 +50,7 @@ export class Keyring {
   }
 
   /** What the key with this SHA-256 grants; undefined when it is unknown, expired or revoked. */
-  find(digest: Buffer): Grant | undefined {
+  find(digest: string): Grant | undefined {
     return this.#index.find(digest, this.#clock.now());
   }
 
@@ -143,21 +143,21 @@ export class Keyring {
   }
 
   #enter(record: StoredKey): void {
-    this.#index.add(Buffer.from(record.hash, 'hex'), record);
+    this.#index.add(record.hash, record);
     if (record.previous !== undefined) {
-      this.#index.add(Buffer.from(record.previous.hash, 'hex'), record, record.previous.until);
+      this.#index.add(record.previous.hash, record, record.previous.until);
     }
   }
 
   #unindex({ hash, previous }: StoredKey): void {
-    this.#index.remove(Buffer.from(hash, 'hex'));
-    if (previous !== undefined) this.#index.remove(Buffer.from(previous.hash, 'hex'));
+    this.#index.remove(hash);
+    if (previous !== undefined) this.#index.remove(previous.hash);
   }
 }
 
 function newSecret(): { readonly key: string; readonly hash: string; readonly prefix: string } {
   const key = generateKey();
-  return { key, hash: digestOf(key).toString('hex'), prefix: displayPrefix(key) };
+  return { key, hash: digestOf(key), prefix: displayPrefix(key) };
 }
 
 function existing(records: ReadonlyMap<string, StoredKey>, id: string): StoredKey {
