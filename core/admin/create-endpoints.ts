@@ -1,6 +1,6 @@
 import { ConfigurationError, type Mistake } from '../config/mistakes.js';
 import { parseSettings } from '../config/parse.js';
-import type { ServiceSettings } from '../config/schema.js';
+import type { ServiceSettings } from '../config/service-schema.js';
 import type { Generation } from '../generation.js';
 import type { LoadedPlugin } from '../loader/loaded-plugin.js';
 import type { RequestCounters } from '../request-counters.js';

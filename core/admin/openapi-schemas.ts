@@ -1,4 +1,4 @@
-import { ServiceSchema } from '../config/schema.js';
+import { ServiceSchema } from '../config/service-schema.js';
 import { ERRORS } from '../errors.js';
 
 /** A JSON Schema (2020-12), as OpenAPI 3.1 takes it. */

@@ -1,6 +1,6 @@
 import { ConfigurationError, type Mistake } from '../config/mistakes.js';
 import { formatPath } from '../config/paths.js';
-import type { ServiceSettings } from '../config/schema.js';
+import type { ServiceSettings } from '../config/service-schema.js';
 import { GatewayError } from '../errors.js';
 import type { EndpointRouter } from '../plugin.js';
 import type { ServiceRegistry } from '../services/registry.js';

@@ -2,7 +2,7 @@ import { Interpolated, textOf } from './interpolation.js';
 import { describeValue, type Fault } from './mistakes.js';
 import type { Origins } from './origins.js';
 import { isRecord, type Path } from './paths.js';
-import { PLUGIN_ID_PATTERN } from './schema.js';
+import { PLUGIN_ID_PATTERN } from './plugin-schema.js';
 
 const ENTRY_FORM =
   "a plugin's name, `name: {options}`, `name: true`, `name: false`, or `{ use, id, enabled, options }`";

@@ -1,7 +1,7 @@
 import type { DependencyContainer } from 'tsyringe';
 import type { TObject } from 'typebox';
 import { stamp } from '../blame.js';
-import type { PluginEntry } from '../config/schema.js';
+import type { PluginEntry } from '../config/plugin-schema.js';
 import type { GatewayPlugin, PluginDefinition, PluginRef } from '../plugin.js';
 
 /** Plugin id to `false`, `true` or overriding options, as a service or a route declares them. */

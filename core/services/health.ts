@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.js';
-import type { HealthSettings } from '../config/schema.js';
+import type { HealthSettings } from '../config/service-schema.js';
 import type { GatewayEvents } from '../events.js';
 import type { Logger } from '../log/logger.js';
 import { type Due, DueQueue } from './due-queue.js';

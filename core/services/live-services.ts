@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.js';
-import type { ServiceSettings } from '../config/schema.js';
+import type { ServiceSettings } from '../config/service-schema.js';
 import type { GatewayEventMap, GatewayEvents } from '../events.js';
 import type { Logger } from '../log/logger.js';
 import type { HealthChecker } from './health.js';

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { HealthSettings } from '../config/schema.js';
+import type { HealthSettings } from '../config/service-schema.js';
 
 /** The most that is read of the body of a check, in bytes. */
 const MAX_BODY = 64 * 1024;

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { ServiceSettings } from '../config/schema.js';
+import type { ServiceSettings } from '../config/service-schema.js';
 import { GatewayError } from '../errors.js';
 import type { GatewayEvents } from '../events.js';
 import type { Logger } from '../log/logger.js';

@@ -1,5 +1,5 @@
 import { DEFAULT_RETRIES } from '../config/retries-schema.js';
-import type { ServiceSettings } from '../config/schema.js';
+import type { ServiceSettings } from '../config/service-schema.js';
 import type { Exchange } from '../exchange.js';
 import { RetryBudget } from '../proxy/retries/budget.js';
 import type { Balancer } from './balancer.js';

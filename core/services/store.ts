@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { SERVICE_NAME_PATTERN, ServiceSchema, type ServiceSettings } from '../config/schema.js';
+import { SERVICE_NAME_PATTERN } from '../config/schema.js';
+import { ServiceSchema, type ServiceSettings } from '../config/service-schema.js';
 import { JsonFile } from '../state/json-file.js';
 
 /** A service that was registered at run time. */

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import type { UpstreamTlsSettings } from '../config/schema.js';
+import type { UpstreamTlsSettings } from '../config/service-schema.js';
 
 const NAMES = ['ca', 'cert', 'key'] as const;
 type FileName = (typeof NAMES)[number];

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
-import type { ServiceSettings } from '../config/schema.js';
+import type { ServiceSettings } from '../config/service-schema.js';
 import type { TlsMaterial } from './tls-files.js';
 
 /** The settings that a connection depends on; targets that agree in them share a pool. */

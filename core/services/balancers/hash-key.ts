@@ -1,4 +1,4 @@
-import type { LoadBalancingSettings } from '../../config/schema.js';
+import type { LoadBalancingSettings } from '../../config/service-schema.js';
 import type { Exchange } from '../../exchange.js';
 
 /** What of a request decides its target. */

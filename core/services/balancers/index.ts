@@ -1,4 +1,4 @@
-import type { LoadBalancingSettings } from '../../config/schema.js';
+import type { LoadBalancingSettings } from '../../config/service-schema.js';
 import type { Balancer } from '../balancer.js';
 import { ConsistentHash } from './consistent-hash.js';
 import { hashKeyOf } from './hash-key.js';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import type { AdaptiveConcurrencySettings } from '../../config/schema.js';
+import type { AdaptiveConcurrencySettings } from '../../config/service-schema.js';
 
 /** A window has at least so many samples and milliseconds. */
 const MIN_SAMPLES = 10;

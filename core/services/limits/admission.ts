@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.js';
-import type { ConcurrencySettings } from '../../config/schema.js';
+import type { ConcurrencySettings } from '../../config/service-schema.js';
 import { GatewayError } from '../../errors.js';
 import type { Exchange } from '../../exchange.js';
 import type { Due } from '../due-queue.js';

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.js';
-import type { OutlierEjectionSettings } from '../../config/schema.js';
+import type { OutlierEjectionSettings } from '../../config/service-schema.js';
 import type { GatewayEventMap, GatewayEvents } from '../../events.js';
 import type { Logger } from '../../log/logger.js';
 import { DueTimer } from '../due-timer.js';

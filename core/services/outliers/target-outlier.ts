@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import type { OutlierEjectionSettings } from '../../config/schema.js';
+import type { OutlierEjectionSettings } from '../../config/service-schema.js';
 import type { Due } from '../due-queue.js';
 import type { Service } from '../service.js';
 import type { Target } from '../target.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { LoadBalancingSettings } from '../../../core/config/schema.js';
+import type { LoadBalancingSettings } from '../../../core/config/service-schema.js';
 import type { Balancer } from '../../../core/services/balancer.js';
 import { cookieValue } from '../../../core/services/balancers/hash-key.js';
 import { createBalancer } from '../../../core/services/balancers/index.js';

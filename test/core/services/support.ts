@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { expect } from 'chai';
 import { MockAgent } from 'undici';
 import type { Clock } from '../../../core/clock.js';
-import type { ServiceSettings } from '../../../core/config/schema.js';
+import type { ServiceSettings } from '../../../core/config/service-schema.js';
 import { GatewayEvents } from '../../../core/events.js';
 import { Exchange } from '../../../core/exchange.js';
 import type { Route } from '../../../core/plugin.js';

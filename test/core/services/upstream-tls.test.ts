@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { ServiceSettings } from '../../../core/config/schema.js';
+import type { ServiceSettings } from '../../../core/config/service-schema.js';
 import { UpstreamPools } from '../../../core/services/pools.js';
 import { settingsOf } from './support.js';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { LoadBalancingSettings } from '../../../../core/config/schema.js';
+import type { LoadBalancingSettings } from '../../../../core/config/service-schema.js';
 import type { Exchange } from '../../../../core/exchange.js';
 import { Service } from '../../../../core/services/service.js';
 import { Target } from '../../../../core/services/target.js';

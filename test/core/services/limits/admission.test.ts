@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { ConcurrencySettings } from '../../../../core/config/schema.js';
+import type { ConcurrencySettings } from '../../../../core/config/service-schema.js';
 import type { GatewayError } from '../../../../core/errors.js';
 import { Admission } from '../../../../core/services/limits/admission.js';
 import type { Target } from '../../../../core/services/target.js';

@@ -1,4 +1,4 @@
-import type { OutlierEjectionSettings } from '../../../../core/config/schema.js';
+import type { OutlierEjectionSettings } from '../../../../core/config/service-schema.js';
 
 interface Modelled {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { OutlierEjectionSettings } from '../../../../core/config/schema.js';
+import type { OutlierEjectionSettings } from '../../../../core/config/service-schema.js';
 import { GatewayEvents } from '../../../../core/events.js';
 import { HealthChecker } from '../../../../core/services/health.js';
 import { OutlierEjection } from '../../../../core/services/outliers/ejection.js';
