@@ -4,7 +4,7 @@ import type { Subject } from './subjects.js';
 import { requestBytes, type Scenario } from './workloads.js';
 
 /** Requests before a scenario's first round, for the compiler to settle; the later warm-ups are for connections. */
-const FIRST_WARMUP = 20_000;
+const FIRST_WARMUP = 10_000;
 
 /** What one subject did in one round. */
 export interface Sample {

@@ -28,8 +28,8 @@ export const STAGES: readonly Stage[] = [
     title: 'What it costs to forward a request',
     subjects: GATEWAYS,
     yardstick: YARDSTICK,
-    rounds: 30,
-    starts: 3,
+    rounds: 24,
+    starts: 2,
     covers: () => true,
   },
   {
@@ -37,8 +37,8 @@ export const STAGES: readonly Stage[] = [
     title: 'What each plugin adds',
     subjects: PLUGINS,
     yardstick: YARDSTICK,
-    rounds: 160,
-    starts: 5,
+    rounds: 100,
+    starts: 4,
     covers: main,
   },
   {
