@@ -1,4 +1,5 @@
-import { ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
+import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http';
+import { BODILESS, serialiseHead } from './response-head.js';
 
 /** Fields that the upstream and the gateway may both have something to say about; all others exist once. */
 const ADDITIVE = new Set(['set-cookie', 'vary', 'link', 'server-timing', 'via', 'cache-status', 'warning']);
@@ -11,6 +12,11 @@ type FieldValue = number | string | readonly string[];
  * who uses the documented methods, Koa and its middleware among them.
  */
 export class GatewayResponse extends ServerResponse {
+  /** Node's own: what it has serialised of the head, to be written with the first of what comes after; null before. */
+  declare private _header: string | null;
+  /** Node's own: the server's limit, in milliseconds. */
+  declare private readonly _keepAliveTimeout: number | undefined;
+
   /** Names and values in turn; a repeated field stands here as often as it is sent. */
   #fields: string[] = [];
 
@@ -52,6 +58,44 @@ export class GatewayResponse extends ServerResponse {
   /** Goes back to these fields, for another answer than the one that was received; they belong to this response. */
   restore(fields: string[]): void {
     this.#fields = fields;
+  }
+
+  /**
+   * Ends with a body that is there in full. Head and body go out as one text wherever nothing keeps from it, where Node.js
+   * checks and copies the head field by field, and hands its socket three pieces.
+   *
+   * @param body each byte one character
+   */
+  endWith(body: string): void {
+    const whole = this.#isPlain() ? this.#serialise(body.length) : undefined;
+    if (whole === undefined) {
+      this.end(body, 'latin1');
+    } else {
+      this._header = whole + body;
+      this.end();
+    }
+  }
+
+  /** Whether Node.js has no more to decide about this response, and nobody has wrapped what it is written with. */
+  #isPlain(): boolean {
+    return (
+      this._header === null &&
+      this.shouldKeepAlive &&
+      this.statusCode >= 200 &&
+      !BODILESS.has(this.statusCode) &&
+      this.req.method !== 'HEAD' &&
+      this.req.httpVersionMinor === 1 &&
+      this.end === ServerResponse.prototype.end &&
+      this.write === ServerResponse.prototype.write &&
+      this.writeHead === GatewayResponse.prototype.writeHead
+    );
+  }
+
+  #serialise(length: number): string | undefined {
+    const { statusCode: status, statusMessage } = this;
+    if (statusMessage !== undefined && statusMessage !== '' && statusMessage !== STATUS_CODES[status])
+      return undefined;
+    return serialiseHead({ status, fields: this.#fields, length, keepAlive: this._keepAliveTimeout ?? 0 });
   }
 
   override setHeader(name: string, value: FieldValue): this {
@@ -124,9 +168,22 @@ export class GatewayResponse extends ServerResponse {
   ): this {
     const reason = typeof reasonOrFields === 'string' ? reasonOrFields : undefined;
     this.#merge(typeof reasonOrFields === 'string' ? fields : (reasonOrFields ?? fields));
+    // Node.js refuses to write a head that announces trailers where none can follow.
+    if (this.hasHeader('Trailer') && !this.#takesTrailers(status)) this.#remove('Trailer');
     return reason === undefined
       ? super.writeHead(status, this.#fields)
       : super.writeHead(status, reason, this.#fields);
+  }
+
+  /** Whether the body goes out in chunks, behind which alone trailers may stand (RFC 9112 section 7.1.2). */
+  #takesTrailers(status: number): boolean {
+    const { method, httpVersionMinor } = this.req;
+    return (
+      httpVersionMinor === 1 &&
+      method !== 'HEAD' &&
+      !BODILESS.has(status) &&
+      !this.hasHeader('Content-Length')
+    );
   }
 
   #merge(fields: Readonly<Record<string, unknown>> | readonly unknown[] | undefined): void {

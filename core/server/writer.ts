@@ -9,12 +9,10 @@ import { upstreamError } from '../proxy/upstream-errors.js';
 import type { BodySink, UpstreamResponse } from '../proxy/upstream-response.js';
 import { breakOff } from './break-off.js';
 import { GatewayResponse } from './gateway-response.js';
+import { BODILESS } from './response-head.js';
 
 /** Bodies up to this many bytes that are complete go out with their head in one string, which is one system call. */
 const MOST_IN_ONE_WRITE = 16 * 1024;
-
-/** Statuses without a body: RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. */
-const BODILESS = new Set([204, 205, 304]);
 
 /** Puts upstream heads into responses. */
 export class HeadReceiver {
@@ -102,11 +100,15 @@ export function writeUpstream({ upstream, req, res }: Exchange): void {
     const { waiting } = upstream;
     const [first] = waiting;
     if (first === undefined || req.method === 'HEAD') res.end();
-    else if (waiting.length === 1) res.end(latin1(first), 'latin1');
-    else res.end(latin1(Buffer.concat(waiting)), 'latin1');
+    else endWith(res, waiting.length === 1 ? first : Buffer.concat(waiting));
   } else {
     upstream.attach(new ResponseSink(upstream, res));
   }
+}
+
+function endWith(res: ServerResponse, body: Buffer): void {
+  if (res instanceof GatewayResponse) res.endWith(latin1(body));
+  else res.end(body);
 }
 
 /** Writes an upstream's body to a client, with back pressure both ways. */
@@ -163,7 +165,7 @@ function writePluginBody(ctx: GatewayContext | EndpointContext): void {
     if (!res.headersSent) ctx.length = 0;
     res.end();
   } else if (Buffer.isBuffer(body) && body.length <= MOST_IN_ONE_WRITE) {
-    res.end(latin1(body), 'latin1');
+    endWith(res, body);
   } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
     res.end(body);
   } else if (body instanceof Readable) {
