@@ -5,6 +5,7 @@ import {
   type EndpointMiddleware,
   type GatewayPlugin,
   OPTIONS,
+  putFields,
   type Route,
 } from '../../core/index.js';
 import { type Coding, codingOf, SUPPORTED_CODINGS } from './codings.js';
@@ -36,6 +37,8 @@ const LEFT_ALONE = new Set([204, 205, 206, 304]);
 
 /** What Koa writes as JSON. */
 const JSON_PROTOTYPES = new Set<unknown>([Object.prototype, Array.prototype, null]);
+
+const VARY = ['Vary', 'Accept-Encoding'];
 
 /** Fields that speak of the bytes before they were changed (RFC 9530, RFC 1864), or offer parts of them. */
 const VOID_FIELDS = ['Content-Digest', 'Repr-Digest', 'Digest', 'Content-MD5', 'Accept-Ranges'];
@@ -73,18 +76,20 @@ export class Compress implements GatewayPlugin<CompressOptions> {
     const compressors = new Map(codings.map((coding) => [coding, createCompressor(coding, level)]));
     return async (ctx, next) => {
       await next();
+      if (ctx.res.statusCode === 304) describeUnchanged(ctx);
       if (!isTransformable(ctx)) return;
       const coded = field(ctx, 'Content-Encoding');
       if (coded === undefined) {
         if (!types.has(field(ctx, 'Content-Type') ?? '')) return;
         const length = field(ctx, 'Content-Length');
         if (length !== undefined && Number(length) < threshold) return;
-        ctx.vary('Accept-Encoding');
+        varyByEncoding(ctx);
         const { best } = negotiation.read(ctx.req.headers['accept-encoding']?.toString());
         const compressor = best === undefined ? undefined : compressors.get(best);
         if (compressor !== undefined) await this.#compress(ctx, compressor, threshold, length !== undefined);
       } else if (decompress) {
         const coding = codingOf(coded);
+        if (coding !== undefined) varyByEncoding(ctx);
         const { takes } = negotiation.read(ctx.req.headers['accept-encoding']?.toString());
         if (coding !== undefined && !takes.has(coding)) takeOff(ctx, coding);
       }
@@ -139,9 +144,15 @@ function takeOff(ctx: EndpointContext, coding: Coding): void {
   else if (Buffer.isBuffer(body)) ctx.body = decompressor.end(body);
   else return;
   ctx.remove('Content-Encoding');
-  ctx.vary('Accept-Encoding');
   ctx.gateway.decide('compression', 'identity');
   describeAnew(ctx);
+}
+
+/** Adds to `Vary`; nearly all responses have none, or this one, and need no parsing. */
+function varyByEncoding(ctx: EndpointContext): void {
+  const names = field(ctx, 'Vary');
+  if (names === undefined) putFields(ctx.res, VARY);
+  else if (names !== 'Accept-Encoding') ctx.vary('Accept-Encoding');
 }
 
 /** Other bytes than before: what vouched for those goes, and the validator is a weak one (RFC 9110 section 8.8.1). */
@@ -149,6 +160,14 @@ function describeAnew(ctx: EndpointContext): void {
   for (const name of VOID_FIELDS) ctx.remove(name);
   const tag = field(ctx, 'ETag');
   if (tag?.startsWith('"')) ctx.set('ETag', `W/${tag}`);
+}
+
+/** RFC 9110 section 15.4.5: a 304 tells of the form that the client has, which is the coded one where its tag is the weak one. */
+function describeUnchanged(ctx: EndpointContext): void {
+  const tag = field(ctx, 'ETag');
+  if (!tag?.startsWith('"') || !ctx.req.headers['if-none-match']?.includes(`W/${tag}`)) return;
+  ctx.set('ETag', `W/${tag}`);
+  varyByEncoding(ctx);
 }
 
 function field(ctx: EndpointContext, name: string): string | undefined {

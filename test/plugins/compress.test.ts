@@ -148,6 +148,16 @@ describe('compress', () => {
     expect([unchanged.status, unchanged.headers['content-encoding']]).to.deep.equal([304, undefined]);
   });
 
+  it('answers a client that has the compressed form with a 304 for that form', async () => {
+    const { url } = await runPlugin(compress, {}, { upstream: answering({ etag: '"v1"' }, '', 304) });
+    const asked = (tag: string) =>
+      ask(`${url}/api/v1/demo/x`, { 'accept-encoding': 'gzip', 'if-none-match': tag });
+    const { headers: coded } = await asked('"v0", W/"v1"');
+    expect([coded.etag, coded.vary]).to.deep.equal(['W/"v1"', 'Accept-Encoding']);
+    const { headers: plain } = await asked('"v1"');
+    expect([plain.etag, plain.vary]).to.deep.equal(['"v1"', undefined]);
+  });
+
   it('leaves small bodies alone, by their length', async () => {
     const { url } = await runPlugin(
       compress,
@@ -338,6 +348,7 @@ describe('compress, of bodies that the service compressed', () => {
       );
       const { headers, body } = await ask(`${url}/api/v1/demo/x`, { 'accept-encoding': 'gzip, deflate, br' });
       expect([headers['content-encoding'], headers.etag]).to.deep.equal([coding, '"v1"']);
+      expect(headers.vary).to.equal('Accept-Encoding');
       expect(body.equals(compressed)).to.equal(true);
     });
 
@@ -369,6 +380,34 @@ describe('compress, of bodies that the service compressed', () => {
     );
     const { headers } = await ask(`${url}/api/v1/demo/x`, { 'accept-encoding': 'identity' });
     expect(headers['content-encoding']).to.equal('gzip');
+    expect(headers.vary).to.equal(undefined);
+  });
+
+  for (const coding of ['br', 'gzip', 'deflate'] as const) {
+    it(`takes an empty body for an empty one, although it says ${coding}`, async () => {
+      for (const length of [{ 'content-length': 0 }, { 'transfer-encoding': 'chunked' }]) {
+        const upstream = answering({ 'content-encoding': coding, ...length }, '');
+        const { url } = await runPlugin(compress, {}, { upstream });
+        const { status, headers, body, broken } = await ask(`${url}/api/v1/demo/x`);
+        expect([status, headers['content-encoding'], body.length, broken]).to.deep.equal([
+          200,
+          undefined,
+          0,
+          false,
+        ]);
+      }
+    });
+  }
+
+  it('blames the service for a coding that is damaged from the start', async () => {
+    const { url, logLines } = await runPlugin(
+      compress,
+      {},
+      { upstream: answering({ 'content-encoding': 'gzip' }, 'this is no gzip') },
+    );
+    const { status, body } = await ask(`${url}/api/v1/demo/x`);
+    expect([status, JSON.parse(body.toString()).code]).to.deep.equal([502, 'BAD_GATEWAY']);
+    expect(logLines.join('')).to.not.include('"level":"ERROR"');
   });
 
   it('breaks off where the coding is damaged, and goes on with the next request', async () => {
