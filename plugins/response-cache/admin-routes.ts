@@ -87,16 +87,27 @@ function purge(body: Record<string, unknown>, state: CacheState, services: Servi
     throw new GatewayError('BAD_REQUEST', { message: `Expected ${way} to be a text` });
   switch (way) {
     case 'url':
-      return state.invalidate(keyOf(value, services));
+      return purgeUrl(keyOf(value, services), state, services);
     case 'prefix': {
       const prefix = keyOf(value, services);
-      return state.purgeWhere(({ key }) => key.startsWith(prefix));
+      return state.purgeWhere(({ key }) => key.startsWith(prefix) || withoutHost(key).startsWith(prefix));
     }
     case 'service':
       return state.purgeWhere(({ service }) => service === value);
     default:
       return state.purgeTag(value);
   }
+}
+
+/** Where clients' hosts are part of the keys of a service, a URL without one means those of all hosts. */
+function purgeUrl(key: string, state: CacheState, services: ServiceRegistry): number {
+  const name = /^GET:http:\/\/([^/?#;]+)[/?]/.exec(key)?.[1];
+  if (name === undefined || services.get(name)?.settings.preserveHost !== true) return state.invalidate(key);
+  return state.purgeWhere((response) => withoutHost(response.key) === key);
+}
+
+function withoutHost(key: string): string {
+  return key.replace(/^(GET:http:\/\/[^/?#;]+);host=[^/?#]*/, '$1');
 }
 
 /** What may be known of a stored response; neither its body nor whose it is. */

@@ -73,13 +73,16 @@ export class Coalescing {
       if (ctx.res.destroyed) throw new GatewayError('CLIENT_CLOSED_REQUEST');
       if (landing instanceof GatewayError) throw sameFailure(landing);
       if (landing === 'abandoned') continue;
+      const { flightKey } = lookup;
       const found = landing === 'stored' ? lookup.find(this.#state.store) : undefined;
       if (found?.serves(NO_WISHES, this.#clock.monotonic())) {
         this.#state.statistics.collapsed++;
         this.#state.store.touch(found);
         this.#answers.stored(ctx, found, 'HIT', `${stored === undefined ? 'uri-miss' : 'stale'}; collapsed`);
+        return undefined;
       }
-      return undefined;
+      // Its Vary is known now: what this request waits for may be another variant, with others that want that one.
+      if (lookup.flightKey === flightKey || !this.applies(lookup)) return undefined;
     }
     return undefined;
   }

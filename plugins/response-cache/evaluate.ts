@@ -108,7 +108,7 @@ function refuse(
   if (mustUnderstand && !UNDERSTOOD.has(status)) return 'status';
   if (directives.has('no-store') && !mustUnderstand) return 'no-store';
   if (directives.get('private') === '') return 'private';
-  if (fields.setsCookie) return 'set-cookie';
+  if (fields.setsCookie && !policy.storeSetCookie) return 'set-cookie';
   if (fields.contentType !== undefined && STREAMS.test(fields.contentType)) return 'stream';
   // RFC 9111 section 3.5; what is kept for one consumer alone is in no shared cache.
   if (request.authorization && !request.partitioned) {

@@ -17,11 +17,12 @@ export enum FieldRole {
   /** `Surrogate-Key` and `Cache-Tag`. */
   SurrogateKey = 13,
   CacheTag = 14,
+  /** Stored where the policy has it so. */
+  SetCookie = 15,
   /** From here on: of one connection, of one delivery, or of the gateway's own, and never stored. */
-  NotStored = 15,
-  Age = 16,
-  ContentLength = 17,
-  SetCookie = 18,
+  NotStored = 16,
+  Age = 17,
+  ContentLength = 18,
 }
 
 const NAMES: readonly (readonly [string, FieldRole])[] = [

@@ -36,6 +36,11 @@ export default definePlugin({
       description:
         'How long a stale response is served when the upstream fails, where the response says nothing.',
     }),
+    storeSetCookie: Type.Boolean({
+      default: false,
+      description:
+        'Store responses with `Set-Cookie` too, and give their cookies to all who get them, as RFC 9111 lets a cache do.',
+    }),
     requestDirectives: Type.Boolean({
       default: true,
       description: 'Whether `Cache-Control` and `Pragma` of requests count.',

@@ -13,12 +13,17 @@ export class Lookup {
   readonly authorization: boolean;
   /** The upstream gets a `Cookie` field. */
   readonly cookie: boolean;
+  readonly #identity: boolean;
+  /** The fields that the responses known for the key vary by. */
+  #vary = NONE;
   #flightKey: string | undefined = undefined;
   #plain: string | undefined = undefined;
 
-  constructor(exchange: Exchange) {
+  /** @param identity whether the upstream is to be asked for bodies as they are: responses are compressed outside */
+  constructor(exchange: Exchange, identity: boolean) {
     const { headers } = exchange.req;
     this.exchange = exchange;
+    this.#identity = identity;
     this.key = resourceKey(exchange);
     this.partition = exchange.consumer === undefined ? '' : partitionOf(exchange);
     const edited = exchange.upstreamHeaders !== undefined;
@@ -28,9 +33,15 @@ export class Lookup {
     this.cookie = edited ? upstreamField(exchange, 'cookie') !== undefined : headers.cookie !== undefined;
   }
 
-  /** What requests have in common that can wait for one response. */
+  /** Makes the upstream's request what it is to be; most hits have no need of it. */
+  prepare(): void {
+    // One stored body serves all clients then, whatever encodings they take.
+    if (this.#identity) this.exchange.setUpstreamHeader('accept-encoding', 'identity');
+  }
+
+  /** What requests have in common that can wait for one response, as far as is known. */
   get flightKey(): string {
-    this.#flightKey ??= `${this.key}\n${this.variant(this.partition, NONE)}`;
+    this.#flightKey ??= `${this.key}\n${this.variant(this.partition, this.#vary)}`;
     return this.#flightKey;
   }
 
@@ -49,8 +60,11 @@ export class Lookup {
   find(store: ResponseStore): StoredResponse | undefined {
     const resource = store.find(this.key);
     if (resource === undefined) return undefined;
+    this.#vary = resource.varies[0] ?? NONE;
+    this.#flightKey = undefined;
     let newest: StoredResponse | undefined;
     for (const vary of resource.varies) {
+      if (vary.length > 0) this.prepare();
       let found = resource.get(this.variant(this.partition, vary));
       if (found !== undefined && this.#isMine(found)) newest = newer(newest, found);
       if (this.partition === '') continue;

@@ -9,6 +9,8 @@ export interface CachePolicy {
   readonly statuses: readonly number[];
   readonly staleWhileRevalidate: number;
   readonly staleIfError: number;
+  /** Responses with Set-Cookie may be stored, cookies and all. */
+  readonly storeSetCookie: boolean;
   /** Targeted cache control fields, the one that counts most first (RFC 9213 section 2.2). */
   readonly targetedFields: readonly string[];
 }

@@ -53,6 +53,7 @@ export class RouteCache {
   readonly #clock: Clock;
   readonly #requestDirectives: boolean;
   readonly #identity: boolean;
+  readonly #storesCookies: boolean;
   readonly #answers: Answers;
   readonly #storing: Storing;
   readonly #coalescing: Coalescing;
@@ -64,6 +65,7 @@ export class RouteCache {
     this.#clock = clock;
     this.#requestDirectives = options.requestDirectives;
     this.#identity = options.identity;
+    this.#storesCookies = options.policy.storeSetCookie;
     this.#answers = new Answers(clock, state.statistics);
     this.#storing = new Storing(state, clock, options.policy, options.maxEntry);
     this.#coalescing = new Coalescing(state, clock, this.#answers, options.coalesce);
@@ -86,9 +88,7 @@ export class RouteCache {
       headers['if-unmodified-since'] !== undefined
     )
       return this.#bypass(ctx, next);
-    // One stored body serves all clients then, whatever encodings they take.
-    if (this.#identity) exchange.setUpstreamHeader('accept-encoding', 'identity');
-    const lookup = new Lookup(exchange);
+    const lookup = new Lookup(exchange, this.#identity);
     const stored = lookup.find(this.#state.store);
     if (stored?.serves(wishes, this.#clock.monotonic())) {
       this.#answer(ctx, stored);
@@ -112,6 +112,7 @@ export class RouteCache {
 
   async #miss(question: Question): Promise<void> {
     const { ctx, lookup, wishes, stored } = question;
+    lookup.prepare();
     if (wishes.onlyIfCached) {
       this.#answers.missed(ctx, { outcome: 'MISS', reason: 'request' });
       throw new GatewayError('GATEWAY_TIMEOUT', { message: 'The response is not in the cache' });
@@ -220,6 +221,7 @@ export class RouteCache {
   ): void {
     forgetReceived(ctx, before);
     this.#answers.stored(ctx, updated, 'REVALIDATED', `${reason}; fwd-status=304`);
+    if (this.#storesCookies) return;
     for (let i = 0; i + 1 < arrival.fields.length; i += 2) {
       const name = arrival.fields[i] ?? '';
       if (name.toLowerCase() === 'set-cookie') ctx.res.appendHeader(name, arrival.fields[i + 1] ?? '');

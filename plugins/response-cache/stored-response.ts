@@ -115,13 +115,19 @@ export class StoredResponse implements Validators {
     return this.#notModified;
   }
 
-  /** Its head with the fields of a newer one in place of its own (RFC 9111 section 3.2). */
-  updatedFields(newer: readonly string[]): string[] {
+  /**
+   * Its head with the fields of a newer one in place of its own (RFC 9111 section 3.2).
+   *
+   * @param cookies whether `Set-Cookie` is among them
+   */
+  updatedFields(newer: readonly string[], cookies: boolean): string[] {
     const replaced = new Set<string>();
     const taken: string[] = [];
     for (let i = 0; i + 1 < newer.length; i += 2) {
       const name = (newer[i] ?? '').toLowerCase();
-      if (OF_THE_BODY.has(name) || roleOf(name) >= FieldRole.NotStored) continue;
+      const role = roleOf(name);
+      if (OF_THE_BODY.has(name) || role >= FieldRole.NotStored) continue;
+      if (role === FieldRole.SetCookie && !cookies) continue;
       replaced.add(name);
       taken.push(newer[i] ?? '', newer[i + 1] ?? '');
     }

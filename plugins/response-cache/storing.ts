@@ -51,7 +51,9 @@ export class Storing {
       if (superseded !== undefined && upstream.status < 500 && refusal !== 'partial')
         this.#state.store.remove(superseded);
       this.#state.fetches.end(fetch);
-      this.#unshared(arrival);
+      // What one client asked for a part of, or with conditions of its own, says nothing of what others get.
+      if (refusal === 'partial') flight?.land('unusable');
+      else this.#unshared(arrival);
       return refusal;
     }
     if (reuse.lifetime <= reuse.initialAge || reuse.alwaysValidate) this.#unshared(arrival);
@@ -104,7 +106,7 @@ export class Storing {
       this.#state.store.remove(stored);
       return undefined;
     }
-    const fields = stored.updatedFields(arrival.fields);
+    const fields = stored.updatedFields(arrival.fields, this.#policy.storeSetCookie);
     const parsed = new ResponseFields(fields, this.#policy.targetedFields);
     // The age is that of the 304, not what the stored head says of an earlier one.
     parsed.age = received.age;

@@ -13,9 +13,6 @@ import { comparable, count, notPassed, publishedResults } from '../conformance/h
  * installed on the first run, in a folder of its own.
  */
 
-/** The only required test that is not passed: it asks for Set-Cookie to be stored, which this cache never does. */
-const NEVER_STORED = ['headers-store-Set-Cookie', '304-etag-update-response-Set-Cookie'];
-
 describe('http cache conformance', function () {
   this.timeout(180_000);
   let run: SuiteRun;
@@ -25,11 +22,9 @@ describe('http cache conformance', function () {
     run = await runSuite(PACKAGE, SUITE_OPTIONS);
   });
 
-  it('passes every required test, but for those that want cookies to be stored', () => {
+  it('passes every required test', () => {
     const required = notPassed(run.tests, run.outcomes).filter((line) => line.startsWith('required'));
-    expect(required.map((line) => line.split(' ').slice(1, 3).join(' '))).to.have.members(
-      NEVER_STORED.map((id) => `setup ${id}:`),
-    );
+    expect(required).to.deep.equal([]);
     expect(count(run.tests, run.outcomes).required.total).to.be.greaterThan(140);
   });
 

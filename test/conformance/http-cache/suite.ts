@@ -41,7 +41,7 @@ export interface SuiteRun {
 }
 
 /** What the suite is run with: all that the standard lets be stored is, and nothing for want of a word of the upstream. */
-export const SUITE_OPTIONS = { statuses: [], undeclared: 'heuristic', ttl: '1d' };
+export const SUITE_OPTIONS = { statuses: [], undeclared: 'heuristic', ttl: '1d', storeSetCookie: true };
 
 /** Tests that are run at a time: all. They wait for most of their time. */
 const AT_A_TIME = 1000;

@@ -78,6 +78,23 @@ describe('response-cache: administration', () => {
     await agent.delete('/api/v1/gateway/cache').expect(200, { purged: 3 });
   });
 
+  it('purges by URL and prefix for all hosts, or for one, where the host is part of the key', async () => {
+    const { agent } = await runCache(fresh, {}, { service: { preserveHost: true } });
+    const fill = async () => {
+      for (const host of ['one.example', 'two.example:8080', '[::1]:8080'])
+        await agent.get('/api/v1/demo/a').set('Host', host).expect(200);
+    };
+    const purged = async (request: object, count: number) => {
+      await fill();
+      await agent.post('/api/v1/gateway/cache/purge').send(request).expect(200, { purged: count });
+    };
+    await purged({ url: 'http://demo/api/v1/a' }, 3);
+    await purged({ url: 'http://demo/api/v1' }, 0);
+    await purged({ prefix: 'http://demo/api/' }, 3);
+    await purged({ url: 'http://demo;host=one.example/api/v1/a' }, 1);
+    await purged({ prefix: 'http://demo;host=two.example:8080/' }, 1);
+  });
+
   it('refuses what it does not understand', async () => {
     const { agent } = await runCache(fresh);
     for (const body of [

@@ -165,6 +165,44 @@ describe('response-cache: coalescing', () => {
     await Promise.all(asking);
   });
 
+  it('of several variants of a cold key, each is asked for once', async () => {
+    const kit = await runCache((req, res) => {
+      setTimeout(
+        () => res.writeHead(200, { Vary: 'Accept-Language' }).end(req.headers['accept-language']),
+        20,
+      );
+      return undefined;
+    });
+    const asking = ['de', 'fr', 'it'].flatMap((language) =>
+      ask(kit, 20, '/a', { 'accept-language': language }),
+    );
+    const answers = await Promise.all(asking);
+    expect(answers.map(({ text }) => text)).to.deep.equal(
+      ['de', 'fr', 'it'].flatMap((language) => Array(20).fill(language)),
+    );
+    expect(kit.asked()).to.equal(3);
+  });
+
+  it('nobody asks in vain: neither a 304 to a client nor a part keeps the next ones from waiting', async () => {
+    for (const [headers, status] of [
+      [{ 'if-none-match': '"v1"' }, 304],
+      [{ range: 'bytes=0-1' }, 206],
+    ] as const) {
+      const held = new Held();
+      const kit = await runCache(held.handler);
+      const before = ask(kit, 1, '/a', headers);
+      await held.arrived(1);
+      held.pending[0]?.writeHead(status, { ETag: '"v1"', 'Content-Range': 'bytes 0-1/9' }).end();
+      expect((await Promise.all(before)).map((answer) => answer.status)).to.deep.equal([status]);
+      const asking = ask(kit, 5);
+      await held.arrived(2);
+      await settled(kit);
+      for (const res of held.pending.slice(1)) res.end('for all');
+      await Promise.all(asking);
+      expect(kit.asked(), String(status)).to.equal(2);
+    }
+  });
+
   it('is off where the operator does not want it', async () => {
     const held = new Held();
     const kit = await runCache(held.handler, { coalesce: { enabled: false } });

@@ -12,6 +12,8 @@ export interface Visit {
   readonly cache: string | undefined;
   readonly text: string;
   readonly headers: Fields;
+  /** `Set-Cookie`, line by line. */
+  readonly cookies: readonly string[];
   /** The request as the origin got it; undefined where it got none. */
   readonly seen: IncomingMessage | undefined;
 }
@@ -88,6 +90,7 @@ export class Script {
       cache: headers['x-cache-status'],
       text: await response.text(),
       headers,
+      cookies: response.headers.getSetCookie(),
       seen: this.#seen,
     };
   }

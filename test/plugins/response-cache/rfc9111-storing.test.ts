@@ -154,6 +154,22 @@ describe('response-cache, RFC 9111 section 3: storing responses', () => {
     expect((await script.again('/a', reply)).cache).to.equal('MISS');
   });
 
+  it('7.3: stores it with its cookies where it is told to, and replaces them by those of a 304', async () => {
+    const script = await Script.open({ storeSetCookie: true });
+    const headers = { 'Cache-Control': 'max-age=10', ETag: '"1"', 'Set-Cookie': ['a=1', 'b=1'] };
+    const first = await script.again('/a', { headers });
+    expect(first).to.include({ cache: 'HIT' });
+    expect(first.cookies).to.deep.equal(['a=1', 'b=1']);
+    script.origin({ status: 304, headers: { ETag: '"1"', 'Set-Cookie': 'a=2' } });
+    script.wait(11);
+    const freshened = await script.get('/a');
+    expect(freshened).to.include({ cache: 'REVALIDATED' });
+    expect(freshened.cookies).to.deep.equal(['a=2']);
+    const hit = await script.get('/a');
+    expect(hit).to.include({ cache: 'HIT' });
+    expect(hit.cookies).to.deep.equal(['a=2']);
+  });
+
   it('gives nothing that nobody said to be for all to requests with credentials, nor stores what those get', async () => {
     const script = await Script.open();
     script.origin({});
