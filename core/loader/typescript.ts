@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { register } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -12,6 +13,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 export async function importTypeScript(file: string): Promise<unknown> {
   // The compiler is only loaded where there is something to compile.
   const { tsImport } = await import('tsx/esm/api');
+  treatAsModules();
   try {
     return await tsImport(pathToFileURL(file).href, {
       parentURL: import.meta.url,
@@ -20,6 +22,24 @@ export async function importTypeScript(file: string): Promise<unknown> {
   } catch (failure) {
     throw compilerError(failure) ?? failure;
   }
+}
+
+/**
+ * Without a package.json that says otherwise, a `.ts` file would be compiled to CommonJS, and the gateway's own modules would
+ * be loaded for it a second time, as CommonJS: some of what they need cannot be.
+ */
+const HOOKS = `export async function resolve(specifier, context, next) {
+  const resolved = await next(specifier, context);
+  return new URL(resolved.url).pathname.endsWith('.ts') ? { ...resolved, format: 'module' } : resolved;
+}`;
+
+/** Hooks are the process's, and stay: they are registered once. */
+let hooked = false;
+
+function treatAsModules(): void {
+  if (hooked) return;
+  hooked = true;
+  register(`data:text/javascript,${encodeURIComponent(HOOKS)}`);
 }
 
 /** The `tsconfig.json` that governs a folder; one that allows decorators, where there is none. */
