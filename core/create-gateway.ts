@@ -41,7 +41,9 @@ export function createGateway(config: unknown, options: GatewayOptions = {}): Em
   return {
     start: () => gateway.start(),
     stop: () => gateway.stop(),
-    reload: async (next) => gateway.reload(parse(next)),
+    reload: async (next) => {
+      await gateway.reload(() => parse(next));
+    },
     address: () => gateway.address(),
     adminAddress: () => gateway.adminAddress(),
     events: gateway.events,

@@ -4,6 +4,7 @@ import type { DependencyContainer } from 'tsyringe';
 import { atMost } from './at-most.js';
 import { type Clock, systemClock } from './clock.js';
 import type { LoadedConfiguration } from './config/load.js';
+import { ConfigurationError } from './config/mistakes.js';
 import { createRootContainer } from './container.js';
 import { createServices, type Services } from './create-services.js';
 import { GatewayEvents } from './events.js';
@@ -143,22 +144,24 @@ export class Gateway {
    * Takes a new configuration into use without losing a request or a connection. Requests under way end in the
    * generation that they began in.
    *
+   * @param load what it throws refuses the reload, like anything else that is wrong with the configuration
+   * @returns what it gave
    * @throws ConfigurationError, or whatever kept the new generation from starting; the old one stays in use then
    */
-  reload(configuration: LoadedConfiguration): Promise<void> {
+  reload(load: () => LoadedConfiguration | Promise<LoadedConfiguration>): Promise<LoadedConfiguration> {
     return this.#enqueue(async () => {
       if (this.#state !== 'running') throw new Error('Only a running gateway can be reloaded');
+      let configuration: LoadedConfiguration;
       let next: Candidate;
       try {
+        configuration = await load();
         checkReloadable(this.#configuration, configuration);
         next = await this.#factory.build(configuration, true);
         await this.#takeCertificates(next);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        this.#logger.error(
-          { err: error },
-          'The reload was refused; the configuration before it stays in use',
-        );
+        const fields = error instanceof ConfigurationError ? { reason } : { err: error };
+        this.#logger.error(fields, 'The configuration was not reloaded; the one before it stays in use');
         this.#events.emit('reload', { generation: this.#current().number, ok: false, reason });
         throw error;
       }
@@ -170,6 +173,7 @@ export class Gateway {
       await next.generation.hooks.ready();
       this.#retire(previous);
       this.#events.emit('reload', { generation: next.generation.number, ok: true });
+      return configuration;
     });
   }
 

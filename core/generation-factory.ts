@@ -2,6 +2,7 @@ import type { DependencyContainer } from 'tsyringe';
 import { createEndpoints, type EndpointParts } from './admin/create-endpoints.js';
 import type { Clock } from './clock.js';
 import type { LoadedConfiguration } from './config/load.js';
+import { ConfigurationError, SettingError } from './config/mistakes.js';
 import { Generation } from './generation.js';
 import { HookRunner } from './hooks.js';
 import type { KeptState } from './kept-state.js';
@@ -9,6 +10,7 @@ import { loadPlugins } from './loader/load.js';
 import type { Logger } from './log/logger.js';
 import type { PluginCatalogue } from './plugin.js';
 import type { RequestCounters } from './request-counters.js';
+import { ServerCertificates } from './server/server-tls.js';
 import { HeadReceiver } from './server/writer.js';
 import type { PreparedServices, ServiceRegistry } from './services/registry.js';
 
@@ -53,7 +55,11 @@ export class GenerationFactory {
     const { settings, baseDirectory, mistakes, usesDefaults } = configuration;
     const number = ++this.#built;
     kept.begin(number);
-    const prepared = registry.prepare(settings.services, usesDefaults ? 'default' : 'configuration');
+    const prepared = located(mistakes, () => {
+      // Read once more when the socket is opened: what is wrong with them is to be known before anything starts.
+      if (settings.tls) new ServerCertificates(settings.tls, baseDirectory);
+      return registry.prepare(settings.services, usesDefaults ? 'default' : 'configuration');
+    });
     let hooks: HookRunner | undefined;
     try {
       const plugins = await loadPlugins({ settings, baseDirectory, mistakes, catalogue, container, logger });
@@ -85,5 +91,14 @@ export class GenerationFactory {
   async abandon({ generation, prepared }: Candidate): Promise<void> {
     await generation.hooks.stop();
     this.#parts.registry.discard(prepared);
+  }
+}
+
+/** @throws ConfigurationError for a setting that turns out to be wrong when it is used */
+function located<T>(mistakes: LoadedConfiguration['mistakes'], use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    throw error instanceof SettingError ? new ConfigurationError(mistakes([], [error.fault])) : error;
   }
 }

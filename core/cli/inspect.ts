@@ -1,6 +1,7 @@
-import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import type { LoadedConfiguration } from '../config/load.js';
 import { Gateway } from '../gateway.js';
 import type { Generation } from '../generation.js';
+import { load } from './load.js';
 import type { CommandContext } from './program.js';
 
 /** A configuration, and the generation that it would run as. */
@@ -19,12 +20,7 @@ export async function inspect<T>(
   { file, catalogue }: CommandContext,
   look: (inspection: Inspection) => T,
 ): Promise<T> {
-  const configuration = await loadConfiguration({
-    ...(file === undefined ? {} : { file }),
-    cwd: process.cwd(),
-    env: process.env,
-    catalogueNames: Object.keys(catalogue),
-  });
+  const configuration = await load({ file, catalogue });
   const gateway = new Gateway(configuration, { catalogue });
   return gateway.dryRun((generation) => look({ configuration, generation }));
 }

@@ -40,7 +40,8 @@ export const SEARCH_PLACES: readonly string[] = [
 /**
  * Reads and checks the configuration: the file that is named, or the first of the search places in `cwd`.
  *
- * @throws ConfigurationError with all mistakes of the file, or saying that it cannot be read
+ * @throws UnsoundConfigurationError with all mistakes of the file but those of the plugins; ConfigurationError saying that it
+ *   cannot be read
  */
 export async function loadConfiguration(request: LoadRequest): Promise<LoadedConfiguration> {
   const { cwd, env, catalogueNames } = request;

@@ -34,6 +34,37 @@ export class ConfigurationError extends Error {
   }
 }
 
+/** Settings that plugins can be checked by; where they are not sound, as far as that goes. */
+export interface Draft {
+  /** Parts that are not what they should be are to be passed over. */
+  readonly settings: unknown;
+  /** Turns faults below a place in the settings into mistakes at the place that the user wrote. */
+  readonly mistakes: (base: Path, faults: readonly Fault[]) => Mistake[];
+  /** The folder that relative paths start from. */
+  readonly baseDirectory: string;
+}
+
+/** A configuration that was refused before its plugins were looked at. */
+export class UnsoundConfigurationError extends ConfigurationError {
+  readonly draft: Draft;
+
+  constructor(mistakes: readonly Mistake[], draft: Draft) {
+    super(mistakes);
+    this.draft = draft;
+  }
+}
+
+/** A setting that turns out to be wrong when it is used: a file that cannot be read, for example. */
+export class SettingError extends Error {
+  /** With the path from the top of the settings. */
+  readonly fault: Fault;
+
+  constructor(fault: Fault, cause: unknown) {
+    super(`${formatPath(fault.path)}: found ${fault.found}, expected ${fault.expected}`, { cause });
+    this.fault = fault;
+  }
+}
+
 /** `.gatewayrc.yaml: services.foo.targets[1].weight: found "two", expected an integer from 0 to 1000`. */
 export function formatMistake(mistake: Mistake): string {
   const where = mistake.path === '' ? mistake.file : `${mistake.file}: ${mistake.path}`;

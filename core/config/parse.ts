@@ -1,6 +1,13 @@
 import { resolve } from 'node:path';
 import { interpolate, type UnresolvedVariable } from './interpolation.js';
-import { ConfigurationError, didYouMean, type Fault, type Mistake, mistakeAt, quote } from './mistakes.js';
+import {
+  didYouMean,
+  type Fault,
+  type Mistake,
+  mistakeAt,
+  quote,
+  UnsoundConfigurationError,
+} from './mistakes.js';
 import { normalForm } from './normal-form.js';
 import { Origins } from './origins.js';
 import { idleOverrides } from './overrides.js';
@@ -45,7 +52,7 @@ export interface ParsedSettings {
  * validation, and the rules that no schema can say.
  *
  * @param raw undefined for no configuration at all: the defaults of the requirements and the environment apply
- * @throws ConfigurationError with all mistakes
+ * @throws UnsoundConfigurationError with all mistakes but those of the plugins
  */
 export function parseSettings(raw: unknown, context: ParseContext): ParsedSettings {
   const { value, unresolved } = interpolate(raw, context.env);
@@ -61,15 +68,23 @@ export function parseSettings(raw: unknown, context: ParseContext): ParsedSettin
   ]);
   const others = faults.map((fault) => origins.mistake(withFlatFormHint(fault)));
   const mistakes = withoutEchoes([...missing, ...(flat?.mistakes ?? []), ...others], missing);
-  if (mistakes.length > 0) throw new ConfigurationError(mistakes);
+  const report = (base: Path, found: readonly Fault[]) =>
+    found.map((fault) => origins.mistake({ ...fault, path: [...base, ...fault.path] }));
+  if (mistakes.length > 0) {
+    const { baseDirectory } = context;
+    throw new UnsoundConfigurationError(mistakes, {
+      settings: validated.value,
+      mistakes: report,
+      baseDirectory,
+    });
+  }
   // TypeBox derives the type from the schema that has just been checked.
   const settings = validated.value as Settings;
   locateFiles(settings, context.baseDirectory);
   return {
     settings: deepFreeze(settings),
     warnings: [...(flat?.warnings ?? []), ...idleOverrides(validated.value)],
-    mistakes: (base, found) =>
-      found.map((fault) => origins.mistake({ ...fault, path: [...base, ...fault.path] })),
+    mistakes: report,
   };
 }
 

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { SettingError } from '../config/mistakes.js';
+import type { Path } from '../config/paths.js';
 import type { ServerTlsSettings } from '../config/schema.js';
 
 interface NamedContext {
@@ -23,7 +25,7 @@ export class ServerCertificates {
 
   /**
    * @param baseDirectory folder that the files are relative to
-   * @throws Error naming the setting and the file that cannot be read or used
+   * @throws SettingError for a file that cannot be read or used
    */
   constructor(tls: ServerTlsSettings, baseDirectory: string) {
     this.#own = readOwn(tls, baseDirectory);
@@ -33,7 +35,7 @@ export class ServerCertificates {
   /**
    * Reads the files anew, for connections from now on.
    *
-   * @throws Error as the constructor does; what was in use stays then
+   * @throws SettingError as the constructor does; what was in use stays then
    */
   renew(tls: ServerTlsSettings, baseDirectory: string): void {
     const own = readOwn(tls, baseDirectory);
@@ -55,12 +57,12 @@ export class ServerCertificates {
 }
 
 function readOwn(tls: ServerTlsSettings, baseDirectory: string): SecureContextOptions {
-  return { ...readPair('tls', tls, baseDirectory), minVersion: tls.minVersion };
+  return { ...readPair(['tls'], tls, baseDirectory), minVersion: tls.minVersion };
 }
 
 function readNamed(tls: ServerTlsSettings, baseDirectory: string): NamedContext[] {
   return tls.sni.map((entry, index) => {
-    const pair = readPair(`tls.sni[${index}]`, entry, baseDirectory);
+    const pair = readPair(['tls', 'sni', index], entry, baseDirectory);
     const context = createSecureContext({ ...pair, minVersion: tls.minVersion });
     return { hosts: entry.hosts.map((host) => host.toLowerCase()), context };
   });
@@ -73,26 +75,26 @@ function certifies(pattern: string, name: string): boolean {
   return dot > 0 && name.slice(dot) === pattern.slice(1);
 }
 
-function readPair(setting: string, files: { key: string; cert: string }, baseDirectory: string) {
+function readPair(path: Path, files: { key: string; cert: string }, baseDirectory: string) {
   const pair = {
-    key: read(`${setting}.key`, files.key, baseDirectory),
-    cert: read(`${setting}.cert`, files.cert, baseDirectory),
+    key: read([...path, 'key'], files.key, baseDirectory),
+    cert: read([...path, 'cert'], files.cert, baseDirectory),
   };
   try {
     createSecureContext(pair);
   } catch (error) {
-    throw new Error(`${setting}: the key and the certificate cannot be used: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const found = `a key and a certificate that cannot be used: ${messageOf(error)}`;
+    throw new SettingError({ path, found, expected: 'PEM files that belong together' }, error);
   }
   return pair;
 }
 
-function read(setting: string, file: string, baseDirectory: string): Buffer {
+function read(path: Path, file: string, baseDirectory: string): Buffer {
   try {
     return readFileSync(resolve(baseDirectory, file));
   } catch (error) {
-    throw new Error(`${setting}: the file '${file}' cannot be read: ${messageOf(error)}`, { cause: error });
+    const found = `the file '${file}', which cannot be read: ${messageOf(error)}`;
+    throw new SettingError({ path, found, expected: 'a readable PEM file' }, error);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { SettingError } from '../config/mistakes.js';
 import type { ServiceSettings } from '../config/service-schema.js';
 import { GatewayError } from '../errors.js';
 import type { GatewayEvents } from '../events.js';
@@ -277,7 +278,8 @@ export class ServiceRegistry {
       return this.#live.build(name, origin, settings);
     } catch (error) {
       if (!(error instanceof TlsFileError)) throw error;
-      throw new Error(`services.${name}.${error.message}`, { cause: error });
+      const { path, ...rest } = error.fault;
+      throw new SettingError({ path: ['services', name, ...path], ...rest }, error);
     }
   }
 

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import type { Fault } from '../config/mistakes.js';
 import type { UpstreamTlsSettings } from '../config/service-schema.js';
 
 const NAMES = ['ca', 'cert', 'key'] as const;
@@ -12,12 +13,15 @@ export type TlsMaterial = { readonly [name in FileName]?: Buffer };
 /** A TLS file that cannot be read or is no PEM. The message starts with the setting, `tls.ca` for example. */
 export class TlsFileError extends Error {
   override readonly name = 'TlsFileError';
+  /** With the path from the settings of the service. */
+  readonly fault: Fault;
 
   constructor(setting: FileName, file: string, cause: unknown) {
     const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-    super(`tls.${setting}: cannot use the file '${file}' (${reason}), expected a readable PEM file`, {
-      cause,
-    });
+    const found = `the file '${file}', which cannot be used (${reason})`;
+    const expected = 'a readable PEM file';
+    super(`tls.${setting}: found ${found}, expected ${expected}`, { cause });
+    this.fault = { path: ['tls', setting], found, expected };
   }
 }
 

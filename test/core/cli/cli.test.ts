@@ -10,6 +10,8 @@ import { until } from '../../support/until.js';
 import { folder } from '../loader/support.js';
 
 const MAIN = fileURLToPath(new URL('../../../core/cli/main.ts', import.meta.url));
+/** What plugins import from the gateway. */
+const FACE = fileURLToPath(new URL('../../../core/index.js', import.meta.url));
 const TSCONFIG = fileURLToPath(new URL('../../../tsconfig.json', import.meta.url));
 const TSX = import.meta.resolve('tsx');
 
@@ -34,6 +36,16 @@ describe('the command line', () => {
         'plugins: [./hello.mjs, { access-log: false }]',
       ].join('\n'),
       'bad.yaml': 'port: many\nservices: { a: { targtes: [] } }\nplugins: [acess-log]',
+      'two-kinds.yaml':
+        'port: many\nservices: { a: "http://a", b: http }\nplugins: [./missing.mjs, { auth-jwt: { secrt: x } }, { cors: { maxAge: long } }]',
+      'weak.yaml': 'services: { a: "http://a" }\nplugins: [{ auth-jwt: { secret: your-secret-key } }]',
+      'no-certificate.yaml': 'tls: { key: no.pem, cert: no.pem }',
+      'no-ca.yaml': 'services: { a: { targets: ["https://a"], tls: { ca: no.pem } } }',
+      'author.yaml': 'services: { a: "http://a" }\nplugins: [./author.ts]',
+      'author.ts': `
+        import { Type } from 'typebox';
+        import { definePlugin } from ${JSON.stringify(FACE)};
+        export default definePlugin({ name: 'author', summary: 'x', options: Type.Object({}), plugin: class {} });`,
       'unloadable.yaml': 'port: 0\nplugins: [./missing.mjs]',
       'failing.yaml': 'host: 127.0.0.1\nport: 0\nplugins: [./failing.mjs]',
       'hanging.yaml':
@@ -114,6 +126,35 @@ describe('the command line', () => {
     [['check', '-c', 'missing.yaml'], 2, /^$/, /missing\.yaml/],
     [['check', '-c', 'bad.yaml'], 2, /^$/, /port: [\s\S]*targtes[\s\S]*did you mean[\s\S]*plugins\[0\]/],
     [['start', '-c', 'bad.yaml'], 2, /^$/, /port: /],
+    ...['check', 'start'].map(
+      (command) =>
+        [
+          [command, '-c', 'two-kinds.yaml'],
+          2,
+          /^$/,
+          /port: [\s\S]*services\.b: [\s\S]*plugins\[0\]: [\s\S]*auth-jwt\.secrt: [\s\S]*"secret"\?\n[\s\S]*cors\.maxAge: /,
+        ] as [string[], number, RegExp, RegExp],
+    ),
+    [['check', '-c', 'author.yaml'], 0, /plugins: +author\n/, /^$/],
+    [['check', '-c', 'weak.yaml'], 2, /^$/, /weak\.yaml: plugins\[0\].*placeholder[\s\S]*randomBytes/],
+    [
+      ['check', '-c', 'no-certificate.yaml'],
+      2,
+      /^$/,
+      /tls\.key: found the file 'no\.pem', which cannot be read/,
+    ],
+    [
+      ['start', '-c', 'no-certificate.yaml'],
+      2,
+      /./,
+      /tls\.key: found the file 'no\.pem', which cannot be read/,
+    ],
+    [
+      ['check', '-c', 'no-ca.yaml'],
+      2,
+      /^$/,
+      /services\.a\.tls\.ca: found the file '.*no\.pem', which cannot/,
+    ],
     [
       ['start', '-c', 'unloadable.yaml'],
       2,

@@ -255,10 +255,26 @@ describe('loadPlugins', () => {
       expect(b?.container.resolve(PLUGIN_ID)).to.equal('other');
     });
 
+    it('that refuse their options are mistakes of the configuration, all of them reported', async () => {
+      class Refusing {
+        constructor() {
+          throw new Error('the two secrets are the same');
+        }
+      }
+      const refusing = catalogueOf(
+        definition('a', { plugin: Refusing }),
+        definition('b', { plugin: Refusing }),
+      );
+      expect(await mistakesOf(load(['a', 'b'], refusing))).to.deep.equal([
+        '.gatewayrc: plugins[0]: found options that the plugin refuses, expected others; the two secrets are the same',
+        '.gatewayrc: plugins[1]: found options that the plugin refuses, expected others; the two secrets are the same',
+      ]);
+    });
+
     it('that fail to be constructed are blamed for it', async () => {
       class Failing {
         constructor() {
-          throw new Error('no');
+          throw new TypeError('no');
         }
       }
       const failure = await load(['bad'], catalogueOf(definition('bad', { plugin: Failing }))).catch(

@@ -99,7 +99,7 @@ describe('UpstreamPools', () => {
           const attempt = () => pools.acquire('https://a', settingsOf([], { tls: { [name]: path } }));
           expect(attempt, `${name} ${path}`).to.throw(
             TlsFileError,
-            `tls.${name}: cannot use the file '${path}' (${reason}`,
+            `tls.${name}: found the file '${path}', which cannot be used (${reason}`,
           );
           expect(pools.size).to.equal(0);
         }

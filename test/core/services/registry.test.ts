@@ -160,7 +160,7 @@ describe('ServiceRegistry: reloads', () => {
     const { registry, open, pass } = await setUp();
     const broken = settingsOf(['https://b:1'], { tls: { ca: '/nowhere/ca.pem' } });
     expect(() => registry.prepare({ a: A, b: broken }, 'configuration')).to.throw(
-      "services.b.tls.ca: cannot use the file '/nowhere/ca.pem' (ENOENT)",
+      "services.b.tls.ca: found the file '/nowhere/ca.pem', which cannot be used (ENOENT)",
     );
     await pass(1000);
     expect(open()).to.deep.equal([]);
