@@ -7,7 +7,7 @@ import { parseDuration, parseSize } from './units.js';
 /**
  * An Ajv that knows the schemas of this gateway: it reports all errors, puts defaults in, replaces durations by
  * milliseconds and sizes by bytes, and refuses keywords that it does not know. It changes what it validates.
- * Formats: `upstream-origin`, `cidr`, `uri` (with a scheme), `regex`.
+ * Formats: `upstream-origin`, `host-pattern`, `cidr`, `uri` (with a scheme), `regex`.
  */
 export function createAjv(): Ajv {
   const ajv = new Ajv({
@@ -44,6 +44,7 @@ export function createAjv(): Ajv {
     },
   });
   ajv.addFormat('upstream-origin', isUpstreamOrigin);
+  ajv.addFormat('host-pattern', HOST_PATTERN);
   ajv.addFormat('cidr', isAddressOrRange);
   ajv.addFormat('uri', (text: string) => URL.canParse(text));
   ajv.addFormat('regex', isRegularExpression);
@@ -56,6 +57,9 @@ function isUpstreamOrigin(text: string): boolean {
   // Port 0 is a valid URL, and no port that anything listens on.
   return new URL(text).port !== '0';
 }
+
+/** A host name, perhaps with `*.` in front, or an IPv6 address in brackets; see routing/hosts.ts for what it is compared with. */
+const HOST_PATTERN = /^(?:(?:\*\.)?[\w-]+(?:\.[\w-]+)*|\[[\da-f:.]+\])$/i;
 
 /** Whether text is an IPv4 or IPv6 address, or a range of them in CIDR notation (RFC 4632). */
 function isAddressOrRange(text: string): boolean {

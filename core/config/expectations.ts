@@ -39,6 +39,8 @@ function describeString(schema: Record<string, unknown>): string {
   if (schema.format === 'upstream-origin') {
     return "an origin like 'http://host:8080' or 'https://host', without path, query and credentials";
   }
+  if (schema.format === 'host-pattern')
+    return "a host name like 'api.example.com' or '*.example.com', without scheme and port";
   if (schema.format === 'cidr') return "an address or a CIDR range like '10.0.0.0/8'";
   if (schema.format === 'uri') return "a URL like 'https://host/path'";
   if (schema.format === 'regex') return 'a regular expression';

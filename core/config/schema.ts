@@ -42,7 +42,7 @@ const RouteSchema = Type.Object(
           description: 'Path pattern: `/q/:symbol` for one segment, a final `/*` for the rest.',
         }),
         hosts: Type.Optional(
-          Type.Array(Type.String({ minLength: 1 }), {
+          Type.Array(Type.String({ format: 'host-pattern' }), {
             minItems: 1,
             description: 'Hosts; `*.example.com` for one or more labels.',
           }),
@@ -82,7 +82,7 @@ const RouteSchema = Type.Object(
 
 const SniSchema = Type.Object(
   {
-    hosts: Type.Array(Type.String({ minLength: 1 }), {
+    hosts: Type.Array(Type.String({ format: 'host-pattern' }), {
       minItems: 1,
       description: 'Names; `*.example.com` for one label.',
     }),

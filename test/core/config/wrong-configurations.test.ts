@@ -17,6 +17,14 @@ const TABLE: readonly (readonly [name: string, yaml: string, line: string])[] = 
   ],
   ['a number out of range', 'port: 70000', 'port: found 70000, expected an integer from 0 to 65535'],
   ['an unknown key', 'prot: 1', 'prot: found an unknown key, expected one of host, port,'],
+  ...['https://a.example', 'a.example:80', 'a.*.example', '*', 'a b', 'a.example.'].map(
+    (host) =>
+      [
+        `a host that no request names: ${host}`,
+        route(`match: { path: /x, hosts: ["${host}"] }`),
+        `routes[0].match.hosts[0]: found "${host}", expected a host name like 'api.example.com' or '*.example.com', without scheme and port`,
+      ] as const,
+  ),
   ['a misspelt key', 'prot: 1', 'did you mean "port"?'],
   ['the misspelt key of the flat form', 'api-gateway-servce: {}', 'did you mean "api-gateway-service"?'],
   [
