@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** How long, in milliseconds, and for how many bytes a client may go on sending a body that nobody wants. */
 const MOST_TIME = 1000;
@@ -11,7 +11,7 @@ const MOST_BYTES = 1024 * 1024;
  */
 export function endWithUnreadBody(res: ServerResponse, body: string): void {
   const { req } = res;
-  if (req.complete || req.httpVersionMajor >= 2 || res.socket === null) {
+  if (req.complete || !announcesBody(req) || req.httpVersionMajor >= 2 || res.socket === null) {
     res.end(body);
     return;
   }
@@ -39,4 +39,10 @@ export function endWithUnreadBody(res: ServerResponse, body: string): void {
   req.on('end', end);
   req.on('close', end);
   req.resume();
+}
+
+/** RFC 9112 section 6.3. Right behind the head, Node.js does not call a request without a body complete yet. */
+function announcesBody({ headers }: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = headers;
+  return coding !== undefined || (length !== undefined && length !== '0');
 }

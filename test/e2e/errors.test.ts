@@ -45,6 +45,15 @@ describe('error responses', () => {
     ['an upstream that is not there', 'GET', '/api/v1/gone/x', 503, ['SERVICE_UNAVAILABLE']],
     ['an upstream that does not answer in time', 'GET', '/api/v1/slow/slow', 504, ['GATEWAY_TIMEOUT']],
   ];
+  it('leave the connection open where no body of the request is still to come', async () => {
+    const connection = await RawConnection.open(gateway.port);
+    for (const target of ['/nowhere', '/q/x/y', '/api/v1/a/empty'])
+      connection.send(`GET ${target} HTTP/1.1\r\nHost: gateway.test\r\n\r\n`);
+    const { responses } = await connection.responses(3);
+    expect(responses.map(({ status }) => status)).to.deep.equal([404, 404, 200]);
+    expect(responses[0]?.header('connection')).to.equal('keep-alive');
+  });
+
   for (const [name, method, target, status, codes] of rows) {
     it(`${status} for ${name}`, async () => {
       const response = await request(gateway.port, method, target);
