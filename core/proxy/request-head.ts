@@ -1,4 +1,5 @@
 import type { Exchange } from '../exchange.js';
+import { parseAddress } from '../net/address-ranges.js';
 import { connectionOptions, FieldFate, requestFields } from './header-fields.js';
 
 /** How the request head is written, beside what the request itself says. */
@@ -68,7 +69,9 @@ export class RequestHeadWriter {
    */
   #writeForwarding(head: string[], exchange: Exchange): void {
     const { peer, host, scheme } = exchange;
-    const element = `for=${peer.node};host="${host}";proto=${scheme}`;
+    // HTTP/1.0 knows requests without Host.
+    const element =
+      host === '' ? `for=${peer.node};proto=${scheme}` : `for=${peer.node};host="${host}";proto=${scheme}`;
     if (peer.trusted) {
       const { headers } = exchange.req;
       head.push(
@@ -81,7 +84,7 @@ export class RequestHeadWriter {
         'x-forwarded-proto',
         scheme,
         'forwarded',
-        joined(headers.forwarded, element),
+        joined(headers.forwarded ?? elementsOf(first(headers['x-forwarded-for']), exchange), element),
       );
       const via = first(headers.via);
       if (via !== undefined && this.#via === undefined) head.push('via', via);
@@ -99,11 +102,33 @@ export class RequestHeadWriter {
         element,
       );
     }
+    if (host === '') removeFields(head, EMPTY);
     if (this.#via !== undefined) {
       head.push('via', joined(exchange.req.headers.via, `${exchange.req.httpVersion} ${this.#via}`));
     }
   }
 }
+
+/**
+ * What a proxy said with `X-Forwarded-*` alone, as elements of `Forwarded` (RFC 7239 section 7.4): an upstream may read either.
+ * Only the first proxy knows host and scheme.
+ */
+function elementsOf(forwardedFor: string | undefined, { req, scheme }: Exchange): string | undefined {
+  if (forwardedFor === undefined) return undefined;
+  const [nearest, ...others] = forwardedFor.split(',').map((hop) => `for=${nodeOf(hop.trim())}`);
+  const host = first(req.headers['x-forwarded-host']);
+  const named = host !== undefined && /^[\w.:[\]-]+$/.test(host) ? `;host="${host}"` : '';
+  return [`${nearest}${named};proto=${scheme}`, ...others].join(', ');
+}
+
+/** RFC 7239 section 6: IPv6 in brackets and quotes, and what is no address is unknown. */
+function nodeOf(address: string): string {
+  const parsed = parseAddress(address);
+  if (parsed === undefined) return 'unknown';
+  return address.includes(':') ? `"[${address}]"` : address;
+}
+
+const EMPTY: ReadonlySet<string> = new Set(['x-forwarded-host']);
 
 /** Takes the fields named in `names` (lower case) out of `head`. */
 export function removeFields(head: string[], names: ReadonlySet<string>): void {

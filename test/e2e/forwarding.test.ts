@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { type RunningGateway, service, startGateway } from '../support/gateway.js';
-import { request } from '../support/raw-client.js';
+import { RawConnection, request } from '../support/raw-client.js';
 import {
   answering,
   fieldValues,
@@ -54,6 +54,14 @@ describe('forwarding fields', () => {
     ]);
   });
 
+  it('name no host where an HTTP/1.0 client names none', async () => {
+    const connection = await RawConnection.open(plain.port);
+    connection.send('GET /api/v1/a/x HTTP/1.0\r\n\r\n');
+    await connection.closure();
+    expect(seen('x-forwarded-host')).to.deep.equal([]);
+    expect(elements(seen('forwarded'))).to.deep.equal([{ for: '127.0.0.1', proto: 'http' }]);
+  });
+
   it('of an untrusted peer are replaced', async () => {
     const response = await request(plain.port, 'GET', '/api/v1/a/x', [
       ...CLAIMS,
@@ -91,6 +99,18 @@ describe('forwarding fields', () => {
       'X-Forwarded-For: 10.4.5.6',
     ]);
     expect(seen('x-forwarded-for').join(', ')).to.equal('192.0.2.7, 10.1.2.3, 10.4.5.6, 127.0.0.1');
+  });
+
+  it('of a trusted proxy that only knows X-Forwarded-* are in Forwarded too', async () => {
+    await request(trusting.port, 'GET', '/api/v1/a/x', [
+      'X-Forwarded-For: 192.0.2.7, 2001:db8::1, a"b',
+      'X-Forwarded-Host: shop.example',
+      'X-Forwarded-Proto: https',
+    ]);
+    expect(seen('forwarded')).to.deep.equal([
+      'for=192.0.2.7;host="shop.example";proto=https, for="[2001:db8::1]", for=unknown, ' +
+        'for=127.0.0.1;host="gateway.test";proto=https',
+    ]);
   });
 
   it('are set for a trusted proxy that says nothing', async () => {
