@@ -18,6 +18,9 @@ import type { SlowBodyGuard } from './slow-body-guard.js';
 import { UpstreamAttempt } from './upstream-attempt.js';
 import { UpstreamResponse } from './upstream-response.js';
 
+/** Limits on the head of a response are kept to the millisecond below this, in milliseconds; above, a second more matters little. */
+const PRECISE_BELOW = 10_000;
+
 /** What the proxy stage needs. */
 export interface ProxyStageOptions {
   readonly clock: Clock;
@@ -63,7 +66,7 @@ export class ProxyStage {
     provideBodyReader(route, this.#bodies);
     const send = wrappers.reduceRight<Send>(
       (inner, wrapper) => (exchange, target, plan) =>
-        wrapper({ exchange, target, number: exchange.attempts }, () => inner(exchange, target, plan)),
+        wrapper({ exchange, target, number: exchange.attempts + 1 }, () => inner(exchange, target, plan)),
       (exchange, target, plan) => this.#send(exchange, target, plan),
     );
     const parts = { clock: this.#clock, random: this.#random, bodies: this.#bodies, send };
@@ -78,7 +81,6 @@ export class ProxyStage {
         return new RetryRun(parts, exchange, policy).start(target);
       }
       exchange.target = target;
-      exchange.attempts++;
       exchange.upstream = undefined;
       return send(exchange, target, undefined).then(
         (head) => {
@@ -110,6 +112,7 @@ export class ProxyStage {
       slot === undefined
         ? new UpstreamAttempt(exchange, target, this.#clock, total)
         : new LimitedAttempt(slot, exchange, target, this.#clock, total);
+    exchange.attempts++;
     const response = new UpstreamResponse(this.#responseFields, attempt, this.#clock);
     slot?.keepFor(response);
     exchange.upstream = response;
@@ -121,6 +124,11 @@ export class ProxyStage {
       headersTimeout: timeout.response,
       bodyTimeout: timeout.idle,
     };
+    // undici gives a body that streams its time; one that is there in full, or none, begins the wait for the head.
+    const streams = options.body !== null && !Buffer.isBuffer(options.body);
+    if (timeout.response !== 0 && timeout.response < PRECISE_BELOW && !streams) {
+      response.limitHead(timeout.response);
+    }
     return response.send(target.dispatcher, options);
   }
 

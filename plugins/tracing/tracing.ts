@@ -175,7 +175,8 @@ export class Tracing implements GatewayPlugin<TracingOptions> {
       error = isGatewayError(failure) ? failure.code : 'INTERNAL_ERROR';
       throw failure;
     } finally {
-      if (this.#spans?.takes())
+      // What a plugin behind this one refused was asked of nobody.
+      if (exchange.attempts >= number && this.#spans?.takes())
         this.#spans.add(trace, {
           name: methodName(exchange),
           kind: SpanKind.CLIENT,

@@ -211,6 +211,8 @@ describe('metrics, statistics and access log', function () {
     expect(found.sum('gateway_upstream_attempts_total')).to.equal(sum(attempts));
     expect(found.sum('gateway_retries_total')).to.equal(sum(attempts.map((each) => Math.max(0, each - 1))));
     expect(found.sum('gateway_retries_total', { service: 'retried' })).to.equal(3);
+    const asked = found.sum('gateway_upstream_attempts_total', { service: 'broken' });
+    expect(asked, 'what an open circuit refuses is asked of nobody').to.equal(2);
   });
 
   it('agree on what plugins decided', () => {

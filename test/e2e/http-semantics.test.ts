@@ -110,10 +110,14 @@ describe('HTTP semantics', () => {
       expect(seen('if-none-match')).to.deep.equal(['"v1"']);
     });
 
-    it('304 with the length of what was not sent', async () => {
+    it('304 with the length of what was not sent, and the connection stays', async () => {
       rawAnswer = 'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\nContent-Length: 1000\r\n\r\n';
-      const response = await request(gateway.port, 'GET', '/api/v1/raw/x');
-      expect(response.status).to.equal(304);
+      const connection = await RawConnection.open(gateway.port);
+      connection.send('GET /api/v1/raw/x HTTP/1.1\r\nHost: gateway.test\r\n\r\n');
+      await connection.responses(1);
+      connection.send('GET /api/v1/a/empty HTTP/1.1\r\nHost: gateway.test\r\n\r\n');
+      const { responses } = await connection.responses(2);
+      expect(responses.map(({ status }) => status)).to.deep.equal([304, 200]);
     });
 
     it('a length of 0', async () => {
@@ -153,6 +157,22 @@ describe('HTTP semantics', () => {
       expect(response.body.toString()).to.equal('body');
       expect(response.rawTrailers.map((part) => part.toLowerCase())).to.deep.equal(['x-checksum', 'abc']);
     });
+
+    for (const [name, start, head] of [
+      ['to HEAD', 'HEAD /api/v1/raw/x HTTP/1.1', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n'],
+      ['to HTTP/1.0', 'GET /api/v1/raw/x HTTP/1.0', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n'],
+      ['beside a length', 'GET /api/v1/raw/x HTTP/1.1', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n'],
+      ['of a 304', 'GET /api/v1/raw/x HTTP/1.1', 'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\n'],
+    ] as const) {
+      it(`trailers that cannot follow are not announced: ${name}`, async () => {
+        rawAnswer = `${head}Trailer: x-checksum\r\n\r\n`;
+        const connection = await RawConnection.open(gateway.port, [start.split(' ', 1)[0] ?? '']);
+        connection.send(`${start}\r\nHost: gateway.test\r\nConnection: close\r\n\r\n`);
+        const { responses } = await connection.closure();
+        expect(responses[0]?.status).to.equal(Number(head.split(' ', 2)[1]));
+        expect(responses[0]?.header('trailer')).to.equal(undefined);
+      });
+    }
 
     it('several Set-Cookie, each in a field of its own', async () => {
       const response = await request(gateway.port, 'GET', '/api/v1/a/cookies');

@@ -61,6 +61,15 @@ describe('time limits', () => {
       await atRest();
     });
 
+    it('the head of the response, not a second later', async () => {
+      const gateway = await gatewayWith({ response: LIMIT });
+      await request(gateway.port, 'GET', '/api/v1/a/x');
+      const started = performance.now();
+      expect((await request(gateway.port, 'GET', '/api/v1/a/slow')).status).to.equal(504);
+      expect(performance.now() - started).to.be.within(195, 600);
+      await atRest();
+    });
+
     it('the head of the response, to a request with a body: 504', async () => {
       const gateway = await gatewayWith({ response: LIMIT });
       const response = await request(gateway.port, 'POST', '/api/v1/a/slow', ['Content-Length: 5'], 'hello');

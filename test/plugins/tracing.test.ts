@@ -1,7 +1,13 @@
 import { request } from 'node:http';
 import { expect } from 'chai';
 import { Type } from 'typebox';
-import { definePlugin, GatewayError, type GatewayMiddleware, type GatewayPlugin } from '../../core/index.js';
+import {
+  type AttemptWrapper,
+  definePlugin,
+  GatewayError,
+  type GatewayMiddleware,
+  type GatewayPlugin,
+} from '../../core/index.js';
 import accessLog from '../../plugins/access-log/index.js';
 import tracing from '../../plugins/tracing/index.js';
 import { type Collector, startCollector } from '../support/otlp-collector.js';
@@ -87,6 +93,25 @@ describe('tracing', () => {
     });
     expect(server?.start).to.equal(kit.clock.now());
     expect(JSON.stringify(spans)).not.to.contain('hidden');
+  });
+
+  it('has no span for an attempt that a plugin refused before anybody was asked', async () => {
+    const open = definePlugin({
+      name: 'open',
+      summary: 'Refuses attempts.',
+      options: Type.Object({}),
+      plugin: class implements GatewayPlugin {
+        attempt(): AttemptWrapper {
+          return () => Promise.reject(new GatewayError('SERVICE_UNAVAILABLE'));
+        }
+      },
+    });
+    const kit = await runPlugin(tracing, options(), { after: [{ definition: open }] });
+    await kit.agent.get('/api/v1/demo/echo').expect(503);
+    await kit.gateway.stop();
+    const spans = await collector.waitFor(1);
+    expect(spans.map(({ kind }) => kind)).to.deep.equal(['server']);
+    expect(spans[0]?.attributes).to.include({ 'gateway.attempts': 0 });
   });
 
   it('begins a new trace for whom it does not trust, and lets nothing of theirs through', async () => {

@@ -130,7 +130,6 @@ export class RetryRun implements AttemptPlan {
     let timer: Timer | undefined;
     try {
       await this.#enter(target);
-      exchange.attempts++;
       this.#attempts++;
       this.#tried.push(target);
       timer = this.#limitAttempt();
@@ -200,7 +199,6 @@ export class RetryRun implements AttemptPlan {
     if (!isGatewayError(failure) || !failure.anotherTarget) return undefined;
     const target = this.#service.pick(this.#exchange, this.#tried);
     if (target === undefined || this.#tried.includes(target)) return undefined;
-    this.#exchange.attempts--;
     this.#attempts--;
     return target;
   }

@@ -27,17 +27,18 @@ export function upgradeAttempts(
       await admission?.enter(target, exchange);
       const slot = admission && new Slot(admission, target, clock);
       exchange.target = target;
-      exchange.attempts++;
-      const attempt = { exchange, target, number: exchange.attempts };
+      const attempt = { exchange, target, number: exchange.attempts + 1 };
       const run = wrappers.reduceRight<() => Promise<UpstreamHead>>(
         (inner, wrapper) => () => wrapper(attempt, inner),
-        () => judged(target, slot, connect(target, head.write(exchange))),
+        () => {
+          exchange.attempts++;
+          return judged(target, slot, connect(target, head.write(exchange)));
+        },
       );
       try {
         return await run();
       } catch (failure) {
         if (!isGatewayError(failure) || !failure.anotherTarget) throw failure;
-        exchange.attempts--;
         refusal = failure;
       } finally {
         slot?.leave();

@@ -68,6 +68,14 @@ describe('upgradeAttempts', () => {
     expect(records).to.deep.equal([]);
   });
 
+  it('counts no attempt where a wrapper refuses before anybody is asked', async () => {
+    const refusal = new GatewayError('SERVICE_UNAVAILABLE');
+    const exchange = exchangeTo(['http://one:1']);
+    const attempt = attemptsWith([() => Promise.reject(refusal)]);
+    expect(await failureOf(attempt(exchange, async () => SWITCHING))).to.equal(refusal);
+    expect(exchange.attempts).to.equal(0);
+  });
+
   it('does not go on after any other refusal or failure', async () => {
     const failure = new GatewayError('SERVICE_UNAVAILABLE', { cause: new Error('ECONNREFUSED') });
     const exchange = exchangeTo(['http://one:1', 'http://two:2']);
