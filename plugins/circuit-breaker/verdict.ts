@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { ERRORS, isGatewayError } from '../../core/index.js';
 
 /** Failures of the gateway's own doing, although they come from the way to the upstream. */
@@ -31,6 +32,8 @@ const BROKEN_OFF = /^(?:E[A-Z]+|UND_ERR_\w+|HPE_\w+|ERR_SSL_\w+)$/;
 export function isBreakOff(error: Error | undefined): boolean {
   if (error === undefined) return false;
   if (isGatewayError(error)) return isUpstreamFault(error);
+  // Where a body is no HTTP from some point on, undici's error has no code.
+  if (error instanceof errors.HTTPParserError) return true;
   const code = codeOf(error);
   return BROKEN_OFF.test(code) && !OWN_FAULTS.has(code);
 }

@@ -93,6 +93,18 @@ describe('circuit-breaker: counts as failures', () => {
     expect(await kit.state()).to.equal('OPEN');
   });
 
+  it('a body that is no HTTP from some point on', async () => {
+    const raw = await startRawUpstream((socket) => {
+      socket.once('data', () =>
+        socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n'),
+      );
+    });
+    const kit = await runBreaker({ failureThreshold: 1 }, { service: { targets: [raw.url] } });
+    await kit.agent.get(PATH).catch(() => undefined);
+    await until('the circuit to open', async () => (await kit.state()) === 'OPEN');
+    await raw.close();
+  });
+
   it('not a body that comes to its end later, nor one that the client leaves: those are successes, then', async () => {
     const kit = await runBreaker();
     for (const ending of ['whole', 'left']) {
