@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, write, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, write, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** How long a disk or a pipe that took nothing is left alone, in milliseconds. */
@@ -17,13 +17,25 @@ export interface LineFiles {
 
 export const nodeFiles: LineFiles = {
   open(path) {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     return openSync(path, 'a', 0o640);
   },
   close: closeSync,
   write: (fd, bytes, done) => write(fd, bytes, done),
   writeSync: (fd, bytes) => writeSync(fd, bytes),
 };
+
+/** Not `recursive`, which never returns where a folder cannot be made although the one above it is there, as below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process was faster.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+}
 
 /** Whether a pipe or a disk takes nothing just now, and may later. */
 export function isBusy(error: Error): boolean {

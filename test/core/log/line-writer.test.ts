@@ -235,6 +235,8 @@ describe('LineWriter', () => {
     it('throws where the file cannot be opened', () => {
       const observer = { onDropped() {}, onError() {} };
       expect(() => new LineWriter('/dev/null/no/file', observer).open()).to.throw(/ENOTDIR/);
+      // Where Node.js itself would try for ever to make the folder.
+      expect(() => new LineWriter('/proc/no/folder/file', observer).open()).to.throw();
     });
   });
 });
