@@ -33,11 +33,12 @@ export class ErrorBoundary {
       const fromUpstream = request.bodySource === 'upstream';
       request.bodySource = 'plugin';
       const problemJson = prefersProblemJson(req);
-      writeError(
-        res,
-        { error, requestId: request.requestId, now: this.#clock.now(), problemJson },
-        fromUpstream,
-      );
+      const now = this.#clock.now();
+      if (request.isExchange()) {
+        res.setHeader('X-Gateway-Service', request.service.name);
+        res.setHeader('X-Gateway-Timestamp', new Date(now).toISOString());
+      }
+      writeError(res, { error, requestId: request.requestId, now, problemJson }, fromUpstream);
     }
   }
 

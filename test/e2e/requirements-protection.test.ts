@@ -138,6 +138,9 @@ describe('the protection of the requirements', () => {
     const third = await answerOf(gateway, ask('Accept: */*'));
     expect(third.status).to.equal(429);
     expect(third.body).to.have.all.keys('error', 'code', 'timestamp', 'request_id');
+    expect(third.headers).to.match(/x-ratelimit-remaining: 0\r?$/m);
+    expect(third.headers).to.match(/x-gateway-service: market-data-collector\r?$/m);
+    expect(third.headers).to.include('x-gateway-timestamp: ');
     const stats = await answerOf(gateway, 'curl http://localhost:8080/api/v1/gateway/stats');
     expect(stats.body).to.have.nested.property('request_stats.rate_limited_requests', 1);
 
