@@ -15,6 +15,8 @@ interface TargetState {
   healthy: boolean;
   ejected: boolean;
   active: number;
+  /** Infinity for none. */
+  limit: number;
   readonly pool: PoolStats | undefined;
 }
 
@@ -26,6 +28,12 @@ const PER_TARGET: readonly (Family & { readonly of: (state: TargetState) => numb
     help: 'Requests and upgraded connections under way at the target.',
     type: 'gauge',
     of: ({ active }) => active,
+  },
+  {
+    name: 'gateway_target_concurrency_limit',
+    help: 'The most attempts that the target may have under way, if limited; adaptive limits move.',
+    type: 'gauge',
+    of: ({ limit }) => (limit === Number.POSITIVE_INFINITY ? undefined : limit),
   },
   {
     name: 'gateway_target_healthy',
@@ -74,9 +82,9 @@ const PER_SERVICE: readonly (Family & { readonly of: (service: Service) => numbe
   },
   {
     name: 'gateway_concurrency_limit',
-    help: 'The most attempts under way that the service admits, where it has a limit.',
+    help: 'The most attempts under way that the service as a whole admits, where it has a limit.',
     type: 'gauge',
-    of: ({ admission }) => admission?.limit,
+    of: ({ admission }) => (admission?.limit === Number.POSITIVE_INFINITY ? undefined : admission?.limit),
   },
   {
     name: 'gateway_concurrency_queued_requests',
@@ -125,12 +133,14 @@ function statesOf(targets: readonly Target[], service: string, pools: PoolStatsR
         healthy: target.healthy,
         ejected: target.ejected,
         active: target.active,
+        limit: target.capacity,
         pool: pools.of(target),
       });
     } else {
       known.healthy ||= target.healthy;
       known.ejected &&= target.ejected;
       known.active += target.active;
+      known.limit += target.capacity;
     }
   }
   return [...byUrl.values()];

@@ -29,7 +29,7 @@ const DECISIONS = {
 /** Scrapes a gateway with these plugins, after a request on which all was decided that is counted. */
 async function scrapeWith(others: readonly PluginDefinition[]): Promise<Scrape> {
   const after = [{ definition: deciding }, ...others.map((definition) => ({ definition }))];
-  const kit = await runPlugin(metrics, {}, { after, service: { concurrency: { limit: 10 } } });
+  const kit = await runPlugin(metrics, {}, { after, service: { concurrency: { limit: 10, perTarget: 10 } } });
   const asking = kit.agent.get('/api/v1/demo/echo');
   for (const [key, value] of Object.entries(DECISIONS)) asking.set(`x-decide-${key}`, value);
   await asking.expect(200);

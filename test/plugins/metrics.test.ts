@@ -149,6 +149,17 @@ describe('metrics', () => {
     expect(found.sum('gateway_pool_idle_connections', labels)).to.equal(1);
   });
 
+  it('shows limits of concurrency where there are some, adaptive ones too', async () => {
+    const adaptive = await runPlugin(metrics, {}, { service: { concurrency: { adaptive: { initial: 7 } } } });
+    let found = await scrape(adaptive.url);
+    expect(found.sum('gateway_target_concurrency_limit', { target: adaptive.upstream.url })).to.equal(7);
+    expect(found.matching('gateway_concurrency_limit')).to.deep.equal([]);
+    const fixed = await runPlugin(metrics, {}, { service: { concurrency: { limit: 9 } } });
+    found = await scrape(fixed.url);
+    expect(found.sum('gateway_concurrency_limit', { service: 'demo' })).to.equal(9);
+    expect(found.matching('gateway_target_concurrency_limit')).to.deep.equal([]);
+  });
+
   it('is answered in OpenMetrics, with exemplars, to those who ask for it', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const kit = await runPlugin(metrics, {}, { after: [{ definition: deciding }] });
