@@ -1,6 +1,7 @@
-import { IncomingMessage } from 'node:http';
+import { IncomingMessage, METHODS } from 'node:http';
 import { Socket } from 'node:net';
 import type { Settings } from '../config/schema.js';
+import { parseAddress } from '../net/address-ranges.js';
 import { GatewayResponse } from '../server/gateway-response.js';
 import type { Arrival } from '../server/request-reader.js';
 
@@ -20,9 +21,13 @@ const UPGRADE = ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Sec-WebSocket
 /**
  * The request as Node.js would hand it over, had it come by a connection.
  *
- * @throws Error for a URL or a field that is none
+ * @throws Error for a method, a URL, a field or an address that is none
  */
 export function arrivalOf({ method, url, fields, from }: DescribedRequest, settings: Settings): Arrival {
+  // Node.js refuses others before the gateway sees them.
+  if (!METHODS.includes(method)) throw new Error(`'${method}' is no method: write GET, in capitals`);
+  if (parseAddress(from) === undefined)
+    throw new Error(`'${from}' is no address: write 192.0.2.1 or 2001:db8::1`);
   const { host, target, websocket } = parseUrl(url, settings);
   const raw = fields.flatMap(parseField);
   if (!raw.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')) raw.unshift('Host', host);

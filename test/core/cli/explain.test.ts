@@ -193,8 +193,10 @@ describe('gateway explain', () => {
       .and.contain('did you mean "demo"?');
   });
 
-  it('refuses what is no URL or no field', async () => {
+  it('refuses what is no method, no URL, no field or no address', async () => {
     for (const request of [
+      { url: '/q', method: 'get' },
+      { url: '/q', from: 'nowhere' },
       { url: 'q' },
       { url: 'ftp://a/b' },
       { url: '/q', fields: ['no field'] },
@@ -207,7 +209,7 @@ describe('gateway explain', () => {
       expect(failure)
         .to.be.an('error')
         .with.property('message')
-        .that.matches(/is no (URL|header field)/);
+        .that.matches(/is no (method|URL|header field|address)/);
     }
   });
 
