@@ -52,7 +52,7 @@ export const OptionsSchema = Type.Object({
     description: 'Largest message of a target; a larger one closes the connection with 1014. Managed mode.',
   }),
   messagesPerSecond: Limit(
-    'Most frames a second that are read from a client; the others wait in its socket. 0 for no limit. Managed mode.',
+    'Most frames a second that are taken from a client; the others wait, and it is read no more. 0 for no limit. Managed mode.',
   ),
   buffer: Size({
     default: '256kb',

@@ -270,6 +270,34 @@ describe('ws-proxy', () => {
     expect((await upstream.accepted[0]?.seen.closed())?.code).to.equal(1001);
   });
 
+  it('lets go of a client that takes the ping and does not answer it', async () => {
+    const kit = await start({ heartbeat: { interval: '30s', timeout: '10s' } });
+    const client = await openClient(`${kit.url}/ws/demo/live`, [], { autoPong: false });
+    clients.push(client);
+    kit.clock.tick(30_000);
+    await until('the pings', () => client.seen.frames.length === 1);
+    kit.clock.tick(10_000);
+    expect((await client.seen.closed()).code).to.equal(1006);
+    expect(kit.logLines.join('')).to.include('"cause":"client silent"');
+  });
+
+  it('lets go of a target that takes the ping and does not answer it, and connects again', async () => {
+    const mute = await startWebSocketUpstream(silent, { autoPong: false });
+    const services = { demo: { targets: [mute.url], health: false } };
+    const kit = await start({ heartbeat: { interval: '30s', timeout: '10s' } }, { settings: { services } });
+    const { seen } = await open(kit);
+    kit.clock.tick(30_000);
+    await until('the pings', () => seen.frames.length === 1 && mute.accepted[0]?.seen.frames.length === 1);
+    kit.clock.tick(10_000);
+    expect((await mute.accepted[0]?.seen.closed())?.code).to.equal(1006);
+    await until('the next connection', () => {
+      kit.clock.tick(100);
+      return mute.accepted.length === 2;
+    });
+    expect(seen.close).to.equal(undefined);
+    await mute.close();
+  });
+
   it('reads no more messages a second than the limit allows', async () => {
     const kit = await start({ messagesPerSecond: 10 });
     const { socket } = await open(kit);
@@ -286,6 +314,24 @@ describe('ws-proxy', () => {
       await until('those of the next second', () => received() >= due);
       expect(received() - before).to.be.lessThan(20);
     }
+  });
+
+  it('passes no more messages a second than the limit allows, although they came in one piece', async () => {
+    const kit = await start({ messagesPerSecond: 10 });
+    const { socket, seen } = await open(kit);
+    for (let i = 0; i < 35; i++) socket.send(String(i));
+    const received = () => upstream.accepted[0]?.seen.texts ?? [];
+    for (const due of [10, 20, 30, 35]) {
+      await until('those of this second', () => received().length >= due);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(received()).to.have.length(due);
+      kit.clock.tick(1000);
+    }
+    expect(received()).to.deep.equal(Array.from({ length: 35 }, (_, i) => String(i)));
+    kit.clock.tick(4000);
+    socket.send('one more');
+    await until('one more', () => received().length === 36);
+    expect(seen.close).to.equal(undefined);
   });
 
   it('closes with 1009 for a message that is too large, and tells the service that the client goes', async () => {

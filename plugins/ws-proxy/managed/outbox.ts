@@ -23,7 +23,7 @@ export interface Source {
   onFull(): void;
   /** There is room again. */
   onRoom(): void;
-  /** The other end takes what is sent to it. */
+  /** The other end takes what is sent to it, as more waits than it has taken at once. */
   onProgress(): void;
 }
 
@@ -45,6 +45,8 @@ export class Outbox {
   #bytesUnderWay = 0;
   #full = false;
   #scheduled = false;
+  /** Frames that may still go out, until there are more of them. */
+  #allowed = Number.POSITIVE_INFINITY;
 
   /**
    * @param limit bytes from which on the source is told to stop
@@ -65,6 +67,12 @@ export class Outbox {
   /** Whether its source was told to stop, and not yet to go on. */
   get isFull(): boolean {
     return this.#full;
+  }
+
+  /** Sends no more frames than so many, until it is called again; the others wait. */
+  allow(frames: number): void {
+    this.#allowed = frames;
+    this.#flush();
   }
 
   /** Sends what is here, and what comes, to `socket`. */
@@ -152,9 +160,10 @@ export class Outbox {
 
   #flush(): void {
     const [socket, raw, frames, kinds] = [this.#socket, this.#raw, this.#frames, this.#kinds];
-    if (frames.length === 0 || this.#bytesUnderWay > 0) return;
+    if (frames.length === 0 || this.#bytesUnderWay > 0 || this.#allowed <= 0) return;
     if (socket === undefined || raw === undefined || socket.readyState !== WebSocket.OPEN) return;
-    const count = batchOf(frames);
+    const count = Math.min(batchOf(frames), this.#allowed);
+    this.#allowed -= count;
     if (count === frames.length) {
       this.#frames = [];
       this.#kinds = [];
@@ -180,7 +189,8 @@ export class Outbox {
       if (error || socket !== this.#socket) return;
       this.#bytes -= this.#bytesUnderWay;
       this.#bytesUnderWay = 0;
-      this.#source.onProgress();
+      // The operating system takes a little from whoever asks; with more behind it, the other end has made room for it.
+      if (this.#frames.length > 0) this.#source.onProgress();
       this.#makeRoom();
       this.#flush();
     };

@@ -89,6 +89,8 @@ export class Relay implements PeerEvents, ConnectionControl {
       },
       false,
     );
+    // What one read of the client brought is more than it may send in a second, perhaps.
+    if (settings.messagesPerSecond > 0) this.#toUpstream.allow(settings.messagesPerSecond);
     this.#toClient.connect(init.client, init.clientRaw);
     this.#attach(init.upstream);
   }
@@ -165,6 +167,7 @@ export class Relay implements PeerEvents, ConnectionControl {
     if (this.#ending !== undefined) return;
     const limit = this.#settings.messagesPerSecond;
     if (limit > 0) {
+      this.#toUpstream.allow(limit);
       this.#frames = Math.max(0, this.#frames - limit);
       if (this.#frames < limit) this.#client.release(Hold.RATE);
     }
