@@ -130,6 +130,15 @@ export type AttemptUpgrade = (
 ) => Promise<UpstreamHead>;
 
 /**
+ * What an upgrade takes over: the client's connection; or, in HTTP/2, one stream of it, on which a 101 becomes what it is there
+ * (RFC 8441).
+ */
+export interface UpgradeSocket extends Duplex {
+  /** Bytes that were received so far. */
+  readonly bytesRead: number;
+}
+
+/**
  * Takes over an upgrade (WebSocket) that the onion has let pass. Once its promise is fulfilled the socket is the
  * handler's, and the request is over: it was answered with 101, and `finished` is told so. As long as nothing was written
  * it may throw a GatewayError, or set a status and body on `ctx` instead, and the client gets a real HTTP response.
@@ -138,7 +147,7 @@ export type AttemptUpgrade = (
  */
 export type UpgradeHandler = (
   ctx: GatewayContext,
-  socket: Duplex,
+  socket: UpgradeSocket,
   head: Buffer,
   attempt: AttemptUpgrade,
 ) => Promise<void>;

@@ -1,7 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
-import { type ErrorCode, GatewayError } from '../errors.js';
+import { type ErrorCode, GatewayError, isGatewayError } from '../errors.js';
 import { errorText } from './error-response.js';
 
 /** What Node's parser found wrong, as the codes of its errors. */
@@ -32,7 +32,8 @@ export function answerClientError({ error, socket, response, requestId }: Client
     endWithResponse(socket, response);
     return;
   }
-  const report = { error: new GatewayError(codeOf(error)), requestId, now: clock.now(), problemJson: false };
+  const told = isGatewayError(error) ? error : new GatewayError(codeOf(error));
+  const report = { error: told, requestId, now: clock.now(), problemJson: false };
   const { status, contentType, body } = errorText(report);
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n` +

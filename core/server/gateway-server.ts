@@ -9,6 +9,7 @@ import type { Logger } from '../log/logger.js';
 import { answerClientError, endWithResponse } from './client-errors.js';
 import { Dispatcher } from './dispatcher.js';
 import { ErrorBoundary } from './error-boundary.js';
+import { NO_PROXY, upgradeOf } from './extended-connect.js';
 import { KoaContexts } from './koa-contexts.js';
 import { Listener } from './listeners.js';
 import { type Arrival, RequestReader } from './request-reader.js';
@@ -143,13 +144,23 @@ export class GatewayServer {
         else this.#upgrades.dispatch(req, socket, head, generation());
       },
       // RFC 9110 section 9.3.6: this is no forward proxy.
-      connect: (_req, socket) => onClientError(new Error('CONNECT'), socket),
+      connect: (_req, socket) => onClientError(new GatewayError('NOT_IMPLEMENTED', NO_PROXY), socket),
+      http2Connect: (req, res) => {
+        // Reset before anybody could look at it.
+        if (req.stream.destroyed) return;
+        try {
+          const { req: upgrade, socket } = upgradeOf(req);
+          this.#upgrades.dispatch(upgrade, socket, Buffer.alloc(0), generation());
+        } catch (error) {
+          this.#refuse({ req, res, kind: 'http', expectsContinue: false }, error);
+        }
+      },
       clientError: onClientError,
     });
     return listener;
   }
 
-  #refuse(arrival: Arrival, error: GatewayError): void {
+  #refuse(arrival: Arrival, error: unknown): void {
     const generation = this.#options.generation();
     const request = new GatewayRequest(this.#reader.readRefused(arrival, generation));
     generation.enter(request, generation.finished);

@@ -23,7 +23,13 @@ export class Http2Side {
     this.#server = createSecureServer({
       ...tls,
       maxHeaderListPairs: limits.headerFields,
-      settings: { maxHeaderListSize: limits.headers, maxConcurrentStreams: 256 },
+      settings: {
+        maxHeaderListSize: limits.headers,
+        maxConcurrentStreams: 256,
+        // Whatever the plugins: a reload may bring or take the one for WebSockets, and what has been announced on a session
+        // must not be taken back (RFC 8441 section 3). Without one they get 501, as on HTTP/1.1.
+        enableConnectProtocol: true,
+      },
     });
     this.#server.on('session', (session) => this.#track(session, limits.keepAlive));
     const toHttp1 = tlsServer.listeners('secureConnection');
@@ -40,6 +46,7 @@ export class Http2Side {
     server.on('request', handlers.request);
     server.on('checkContinue', handlers.checkContinue);
     server.on('checkExpectation', handlers.checkExpectation);
+    server.on('connect', handlers.http2Connect);
   }
 
   /** Lets every session end with the streams that are open in it (GOAWAY, RFC 9113 section 6.8). */

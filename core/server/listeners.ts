@@ -12,6 +12,7 @@ import type { Settings } from '../config/schema.js';
 import { GatewayResponse } from './gateway-response.js';
 import { Http2Side } from './http2-side.js';
 import { ServerCertificates } from './server-tls.js';
+import type { Http2Connect } from './stream-socket.js';
 
 /** Where to listen, and what for. */
 export interface ListenerOptions {
@@ -33,6 +34,8 @@ export interface ListenerHandlers {
   readonly checkExpectation: RequestHandler;
   readonly upgrade: (req: IncomingMessage, socket: Socket, head: Buffer) => void;
   readonly connect: (req: IncomingMessage, socket: Socket) => void;
+  /** CONNECT by HTTP/2, where its stream is answered like any other. */
+  readonly http2Connect: (req: Http2Connect, res: ServerResponse) => void;
   readonly clientError: (error: Error, socket: Socket) => void;
 }
 

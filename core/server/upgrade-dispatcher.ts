@@ -33,6 +33,8 @@ export class UpgradeDispatcher {
   dispatch(req: IncomingMessage, socket: Socket, head: Buffer, generation: Generation): void {
     const res = new GatewayResponse(req);
     res.shouldKeepAlive = false;
+    // HTTP/2 has frames of its own: chunks would be taken for the body.
+    if (req.httpVersion === '2.0') res.useChunkedEncodingByDefault = false;
     // Nobody else hears of the socket's errors until it is taken over, and an unheard one would end the process.
     socket.on('error', () => socket.destroy());
     const arrival: Arrival = { req, res, kind: 'upgrade', expectsContinue: false };
@@ -119,6 +121,8 @@ function assign(res: Arrival['res'], socket: Socket): void {
     const timer = setTimeout(() => socket.destroy(), LINGER);
     socket.once('close', () => clearTimeout(timer));
   });
+  // Node.js has let go of the socket, and tells the response no more.
+  socket.on('drain', () => res.emit('drain'));
   res.assignSocket(socket);
 }
 

@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream';
 import { inject, injectable } from 'tsyringe';
 import {
   CLOCK,
@@ -20,6 +19,7 @@ import {
   SERVICES,
   type ServiceRegistry,
   type UpgradeHandler,
+  type UpgradeSocket,
 } from '../../core/index.js';
 import { mountConnectionRoutes } from './admin-routes.js';
 import { TargetConnections } from './connect-target.js';
@@ -107,7 +107,7 @@ export class WsProxy implements GatewayPlugin<WsProxyOptions> {
     route: Route,
     options: WsProxyOptions,
     { mode, origins }: Form,
-    socket: Duplex,
+    socket: UpgradeSocket,
     head: Buffer,
     attempt: Parameters<UpgradeHandler>[3],
   ): Promise<void> {

@@ -1,9 +1,7 @@
-import { accessSync, constants } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { delimiter, join } from 'node:path';
 import { expect } from 'chai';
 import jwt from 'jsonwebtoken';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { catalogue } from '../../plugins/index.js';
 import {
   type Accepted,
@@ -11,6 +9,7 @@ import {
   startWebSocketUpstream,
   type WebSocketUpstream,
 } from '../plugins/ws-proxy/sockets.js';
+import { launchChromium } from '../support/chromium.js';
 import { type RunningGateway, service, startGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
@@ -45,20 +44,6 @@ function open(url, protocols) {
 
 const SECRET = 'a-secret-of-32-bytes-for-this-test-only';
 const token = () => jwt.sign({ sub: 'alice', exp: Math.floor(Date.now() / 1000) + 60 }, SECRET);
-
-/** @throws Error where it is not installed: the test cannot be made without it */
-function chromiumPath(): string {
-  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
-    const path = join(directory, 'chromium');
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this one.
-    }
-  }
-  throw new Error('chromium is not on the PATH: install the Debian package chromium (.ci/run does)');
-}
 
 describe('WebSockets of a browser', function () {
   this.timeout(20_000);
@@ -106,11 +91,7 @@ describe('WebSockets of a browser', function () {
       },
       { catalogue },
     );
-    browser = await chromium.launch({
-      executablePath: chromiumPath(),
-      // Without a sandbox, which root cannot have.
-      args: ['--no-sandbox', `--host-resolver-rules=MAP localhost:8080 127.0.0.1:${gateway.port}`],
-    });
+    browser = await launchChromium([`--host-resolver-rules=MAP localhost:8080 127.0.0.1:${gateway.port}`]);
     page = await browser.newPage();
   });
 

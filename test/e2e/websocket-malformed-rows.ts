@@ -1,6 +1,28 @@
 /** What a row expects of each mode, where they differ: a tunnel leaves the verdict to the service. */
 export type PerMode<T> = T | { readonly managed: T; readonly tunnel: T };
 
+export function expected<T>(value: PerMode<T>, mode: 'managed' | 'tunnel'): T {
+  return typeof value === 'object' && value !== null && mode in value
+    ? (value as { managed: T; tunnel: T })[mode]
+    : (value as T);
+}
+
+/** The code of the first close among frames that are not masked; 1005 for one without. */
+export function closeCodeOf(frames: Buffer): number | undefined {
+  let at = 0;
+  while (at + 2 <= frames.length) {
+    const opcode = (frames[at] ?? 0) & 0x0f;
+    const short = (frames[at + 1] ?? 0) & 0x7f;
+    const start = at + (short < 126 ? 2 : short === 126 ? 4 : 10);
+    if (start > frames.length) return undefined;
+    const length = short < 126 ? short : frames.readUInt16BE(at + 2);
+    if (start + length > frames.length) return undefined;
+    if (opcode === 8) return length === 0 ? 1005 : frames.readUInt16BE(start);
+    at = start + length;
+  }
+  return undefined;
+}
+
 /** A handshake that is wrong. */
 export interface HandshakeRow {
   readonly title: string;

@@ -6,30 +6,22 @@ import { type RunningGateway, service, startGateway } from '../support/gateway.j
 import { RawConnection } from '../support/raw-client.js';
 import { until } from '../support/until.js';
 import { type RawUpstream, startRawUpstream } from '../support/upstream.js';
-import { FRAMES, HANDSHAKE, HANDSHAKES, type PerMode, UPSTREAMS } from './websocket-malformed-rows.js';
+import {
+  closeCodeOf,
+  expected,
+  FRAMES,
+  HANDSHAKE,
+  HANDSHAKES,
+  UPSTREAMS,
+} from './websocket-malformed-rows.js';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const LIMITS = { maxMessage: '100kb', maxUpstreamMessage: '100kb' };
 
-function expected<T>(value: PerMode<T>, mode: 'managed' | 'tunnel'): T {
-  return typeof value === 'object' && value !== null && mode in value
-    ? (value as { managed: T; tunnel: T })[mode]
-    : (value as T);
-}
-
-/** The code of the first close among frames that are not masked; 1005 for one without. */
+/** The code of the first close behind a response's head. */
 function closeCode(bytes: Buffer): number | undefined {
-  let at = bytes.indexOf('\r\n\r\n') + 4;
-  while (at >= 4 && at + 2 <= bytes.length) {
-    const opcode = (bytes[at] ?? 0) & 0x0f;
-    const short = (bytes[at + 1] ?? 0) & 0x7f;
-    const start = at + (short < 126 ? 2 : short === 126 ? 4 : 10);
-    const length = short < 126 ? short : bytes.readUInt16BE(at + 2);
-    if (start + length > bytes.length) return undefined;
-    if (opcode === 8) return length === 0 ? 1005 : bytes.readUInt16BE(start);
-    at = start + length;
-  }
-  return undefined;
+  const end = bytes.indexOf('\r\n\r\n');
+  return end === -1 ? undefined : closeCodeOf(bytes.subarray(end + 4));
 }
 
 for (const mode of ['managed', 'tunnel'] as const) {

@@ -174,6 +174,25 @@ for (const mode of MODES) {
         expect(JSON.parse(away.body)).to.include({ code: 'SERVICE_UNAVAILABLE' });
       });
 
+      it('what the service answers instead of a 101 may be of any length', async () => {
+        const http = await startUpstream((_req, res) => {
+          res.writeHead(402, { 'Content-Type': 'text/x-bill' });
+          res.write('pay ');
+          setImmediate(() => res.end('x'.repeat(10_000_000)));
+        });
+        await gateway.gateway.reload({
+          host: '127.0.0.1',
+          port: 0,
+          dataDirectory: gateway.dataDirectory,
+          logging: { level: 'CRITICAL' },
+          services: { dear: service(http.url) },
+          plugins: [{ 'ws-proxy': { mode } }],
+        });
+        const { status, body } = await refused(`${gateway.url}/ws/dear/live`);
+        expect({ status, length: body.length }).to.deep.equal({ status: 402, length: 10_000_004 });
+        await http.close();
+      });
+
       it('what the service answers instead of a 101 goes to the client', async () => {
         const http = await startUpstream((_req, res) => {
           res.writeHead(402, {
@@ -287,6 +306,17 @@ for (const mode of MODES) {
       socket.send(Buffer.concat([Buffer.from(handshake), Buffer.from('8182000000006869', 'hex')]));
       await until('the message', () => upstream.accepted[0]?.seen.texts[0] === 'hi');
       socket.destroy();
+    });
+
+    it('a client that ends its side behind its close gets its answer', async () => {
+      const socket = await RawConnection.open(gateway.port);
+      socket.send(handshake);
+      await socket.received('\r\n\r\n');
+      // A close with 4001, masked with zeros.
+      socket.socket.end(Buffer.from('8882000000000fa1', 'hex'));
+      await until('the end of the connection', () => socket.closed, 5000);
+      expect(Buffer.from(socket.text, 'latin1').subarray(-4).toString('hex')).to.equal('88020fa1');
+      expect(upstream.accepted[0]?.seen.close).to.deep.equal({ code: 4001, reason: '' });
     });
 
     it('an upgrade behind requests that were answered is granted', async () => {

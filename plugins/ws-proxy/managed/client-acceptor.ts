@@ -57,11 +57,25 @@ export class ClientAcceptor {
     this.#server.handleUpgrade(req, socket, head, (opened) => {
       accepted = opened;
     });
-    if (accepted !== undefined) return accepted;
+    if (accepted !== undefined) return outlastingEnd(accepted, socket);
     if (this.#failure === undefined) throw new GatewayError('CLIENT_CLOSED_REQUEST');
     throw new GatewayError('BAD_REQUEST', {
       message: 'The field Sec-WebSocket-Extensions is malformed',
       cause: this.#failure,
     });
   }
+}
+
+/**
+ * `ws` ends a connection as soon as the other side has ended its own, and can send nothing then. But a client may end its side right
+ * behind its close, as browsers do in HTTP/2, and the answer to that is still to come; when it is sent, `ws` ends the connection.
+ */
+function outlastingEnd(accepted: RelaySocket, socket: Duplex): RelaySocket {
+  const listeners = socket.listeners('end');
+  socket.removeAllListeners('end');
+  socket.on('end', () => {
+    if (accepted.awaitsAnswer) return;
+    for (const listener of listeners) listener.call(socket);
+  });
+  return accepted;
 }

@@ -24,6 +24,12 @@ export const Hold = { OTHER_SIDE_FULL: 1, RATE: 2, ANSWERS: 4 } as const;
 /** A WebSocket that knows its peer, so that all of them share their listeners. */
 export class RelaySocket extends WebSocket {
   peer: Peer | undefined = undefined;
+  #isLeaving = false;
+
+  /** Whether it was asked to close, or has to, and was not told the answer yet. */
+  get awaitsAnswer(): boolean {
+    return this.#isLeaving && this.readyState === WebSocket.OPEN;
+  }
 
   /** Called by `ws` alone, as soon as a close has come, or something that is wrong. */
   override close(code?: number, reason?: string | Buffer): void {
@@ -34,6 +40,7 @@ export class RelaySocket extends WebSocket {
     }
     // For a fault there is no reason, and for a close at least an empty one.
     const isFault = code !== undefined && reason === undefined;
+    this.#isLeaving = true;
     peer.events.onClosing(peer, code, Buffer.isBuffer(reason) ? reason : undefined, isFault);
   }
 

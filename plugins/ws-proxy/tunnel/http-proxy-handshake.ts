@@ -1,12 +1,13 @@
 import { Agent, type ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import HttpProxy from 'http-proxy';
 import { GatewayError, upstreamError } from '../../../core/index.js';
 
 /** What http-proxy is to ask the target for. */
 export interface TunnelHandshake {
   readonly req: IncomingMessage;
-  readonly client: Socket;
+  readonly client: Duplex;
   /** What the client has sent behind its request. */
   readonly head: Buffer;
   /** Connected to the target. */

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import {
   type AttemptUpgrade,
   type GatewayContext,
   GatewayError,
   type Target,
+  type UpgradeSocket,
   type UpstreamHead,
 } from '../../../core/index.js';
 import type { RecordInit } from '../connection-record.js';
@@ -49,12 +49,11 @@ export class TunnelMode {
    */
   async open(
     ctx: GatewayContext,
-    client: Duplex,
+    client: UpgradeSocket,
     head: Buffer,
     attempt: AttemptUpgrade,
     record: RecordInit,
   ): Promise<boolean> {
-    if (!(client instanceof Socket)) throw new GatewayError('NOT_IMPLEMENTED');
     const handshake = new Handshake(client, this.#parts.clock, this.#options.handshakeTimeout);
     const made: { refusal?: IncomingMessage; switched: boolean } = { switched: false };
     // http-proxy puts it back on the socket, where it stays should there be a second attempt.
@@ -94,7 +93,7 @@ export class TunnelMode {
 
   async #connect(
     ctx: GatewayContext,
-    client: Socket,
+    client: UpgradeSocket,
     head: Buffer,
     target: Target,
     fields: readonly string[],

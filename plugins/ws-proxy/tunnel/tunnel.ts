@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Target } from '../../../core/index.js';
+import type { Duplex } from 'node:stream';
+import type { Target, UpgradeSocket } from '../../../core/index.js';
 import { CloseCode } from '../close-codes.js';
 import {
   type ConnectionControl,
@@ -11,7 +12,7 @@ import {
 /** What a tunnel is made of. */
 export interface TunnelInit {
   readonly record: RecordInit;
-  readonly client: Socket;
+  readonly client: UpgradeSocket;
   readonly upstream: Socket;
   readonly target: Target;
   /** Bytes of the client that were read with its request, and belong to the tunnel. */
@@ -72,7 +73,7 @@ export class Tunnel implements ConnectionControl {
     this.#finish(upstream);
   }
 
-  #watch(side: Socket, other: Socket, by: 'client' | 'upstream'): void {
+  #watch(side: Duplex, other: Duplex, by: 'client' | 'upstream'): void {
     side.once('end', () => {
       this.#halfOpen = true;
       this.#record.activeAt = this.#record.table.now;
@@ -90,8 +91,10 @@ export class Tunnel implements ConnectionControl {
   }
 
   /** Lets a side take what is on its way to it, and no more. */
-  #finish(side: Socket): void {
+  #finish(side: Duplex): void {
     if (side.destroyed) return;
+    // The pipe would stop it when it notices that the other side is gone.
+    side.unpipe();
     side.end();
     side.resume();
     const timer = setTimeout(() => side.destroy(), this.#init.closeTimeout);
