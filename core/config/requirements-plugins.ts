@@ -50,13 +50,28 @@ export function planPlugins(flat: FlatSettings, available: readonly string[]): P
   }
   return {
     plugins: features.filter(({ name }) => available.includes(name)),
-    warnings: missing.flatMap(({ name, flag, lack }) =>
-      flag === undefined || faults.some(({ path }) => path[0] === flag)
-        ? []
-        : [`${flag}: ${String(flat[flag])} has no effect: the plugin ${name} is not available, ${lack}`],
-    ),
+    warnings: [
+      ...missing.flatMap((feature) => warningOf(feature, flat, faults)),
+      ...warningOfUsers(flat, available),
+    ],
     faults,
   };
+}
+
+function warningOf(
+  { name, flag, lack }: Feature,
+  flat: FlatSettings,
+  faults: readonly Fault[],
+): readonly string[] {
+  if (flag === undefined || faults.some(({ path }) => path[0] === flag)) return [];
+  return [`${flag}: ${String(flat[flag])} has no effect: the plugin ${name} is not available, ${lack}`];
+}
+
+function warningOfUsers(flat: FlatSettings, available: readonly string[]): readonly string[] {
+  if (!flat.enable_auth || flat.users_file !== undefined || !available.includes('auth-jwt')) return [];
+  return [
+    'enable_auth: true has no users without users_file: tokens are accepted, but nobody can log in for one',
+  ];
 }
 
 function featuresOf(flat: FlatSettings): readonly Feature[] {
@@ -70,9 +85,10 @@ function featuresOf(flat: FlatSettings): readonly Feature[] {
       options: {
         ...(flat.jwt_secret === undefined ? {} : { secret: flat.jwt_secret }),
         algorithms: [flat.jwt_algorithm],
+        ...(flat.users_file === undefined ? {} : { usersFile: flat.users_file }),
       },
       flag: 'enable_auth',
-      keys: { secret: 'jwt_secret', algorithms: 'jwt_algorithm' },
+      keys: { secret: 'jwt_secret', algorithms: 'jwt_algorithm', usersFile: 'users_file' },
       lack: 'bearer tokens are not accepted',
     },
     {

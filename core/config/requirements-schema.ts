@@ -10,13 +10,14 @@ const ALGORITHMS = ['HS', 'RS', 'PS', 'ES'].flatMap((family) => [
   `${family}512`,
 ]);
 
-/** The flat keys of the requirements, with the requirements' defaults. */
+/** The flat keys of the requirements, with the requirements' defaults; and `users_file`, without which nobody could log in. */
 export const FlatSchema = Type.Object(
   {
     port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080 }),
     enable_auth: Type.Boolean({ default: false }),
     jwt_secret: Type.Optional(Type.String({ minLength: 1, secret: true })),
     jwt_algorithm: Type.Enum(ALGORITHMS, { default: 'HS256' }),
+    users_file: Type.Optional(Type.String({ minLength: 1 })),
     enable_rate_limiting: Type.Boolean({ default: true }),
     rate_limit_requests: Type.Integer({ minimum: 1, default: 100 }),
     rate_limit_window: Type.Integer({ minimum: 1, maximum: 2_147_483, default: 60 }),
@@ -37,6 +38,7 @@ export const VARIABLES: readonly (readonly [string, keyof FlatSettings])[] = [
   ['ENABLE_AUTH', 'enable_auth'],
   ['JWT_SECRET', 'jwt_secret'],
   ['JWT_ALGORITHM', 'jwt_algorithm'],
+  ['USERS_FILE', 'users_file'],
   ['ENABLE_RATE_LIMITING', 'enable_rate_limiting'],
   ['RATE_LIMIT_REQUESTS', 'rate_limit_requests'],
   ['RATE_LIMIT_WINDOW', 'rate_limit_window'],

@@ -126,6 +126,21 @@ describe('the protection of the requirements', () => {
     expect(refreshed.body).to.include({ token_type: 'bearer', expires_in: 3600 });
   });
 
+  it('logs the users of a users_file in with enable_auth', async () => {
+    const users = [{ username: 'admin', passwordHash: await hashPassword('password') }];
+    await writeFile(join(directory, 'users.yaml'), JSON.stringify({ users }));
+    const gateway = await startFlat(
+      `  enable_auth: true\n  jwt_secret: "${SECRET}"\n  users_file: users.yaml\n`,
+    );
+    const login = await answerOf(
+      gateway,
+      post('/api/v1/auth/login', { username: 'admin', password: 'password' }),
+    );
+    expect(login.status).to.equal(200);
+    const { access_token: access } = login.body;
+    expect((await answerOf(gateway, ask(`Authorization: Bearer ${String(access)}`))).status).to.equal(200);
+  });
+
   it('limits the rate, tells what is left, and can be switched off', async () => {
     const limits = '  rate_limit_requests: 2\n  rate_limit_window: 60\n';
     const gateway = await startFlat(`  enable_rate_limiting: true\n${limits}`);

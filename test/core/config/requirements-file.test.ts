@@ -149,6 +149,14 @@ describe('the requirements’ own file', () => {
     ).to.deep.equal([]);
   });
 
+  it('warns of authentication without users', () => {
+    const warning =
+      'enable_auth: true has no users without users_file: tokens are accepted, but nobody can log in for one';
+    const asked = { JWT_SECRET: 'a', ENABLE_AUTH: 'true' };
+    expect(parse(COMPLETE, asked).warnings).to.deep.equal([warning]);
+    expect(parse(COMPLETE, { ...asked, USERS_FILE: 'users.yaml' }).warnings).to.deep.equal([]);
+  });
+
   it('refuses authentication that cannot be had', () => {
     expect(() => parse(PRODUCTION, { JWT_SECRET: 'a' }, ['cors'])).to.throw(
       'services.yaml: api-gateway-service.enable_auth: found true, expected false, because neither the plugin auth-jwt nor auth-apikey is available',
