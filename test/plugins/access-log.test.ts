@@ -266,7 +266,7 @@ describe('access-log', () => {
         () => undefined,
         (error: unknown) => error,
       );
-      expect(failure).to.be.an('error').with.property('code', 'EEXIST');
+      expect(failure).to.be.an('error').with.property('code', 'ENOTDIR');
     });
 
     it('leaves no listener on the process', async () => {
