@@ -86,7 +86,9 @@ export class Compress implements GatewayPlugin<CompressOptions> {
         varyByEncoding(ctx);
         const { best } = negotiation.read(ctx.req.headers['accept-encoding']?.toString());
         const compressor = best === undefined ? undefined : compressors.get(best);
-        if (compressor !== undefined) await this.#compress(ctx, compressor, threshold, length !== undefined);
+        if (compressor === undefined) return;
+        const compressing = this.#compress(ctx, compressor, threshold, length !== undefined);
+        if (compressing !== undefined) await compressing;
       } else if (decompress) {
         const coding = codingOf(coded);
         if (coding !== undefined) varyByEncoding(ctx);
@@ -96,27 +98,41 @@ export class Compress implements GatewayPlugin<CompressOptions> {
     };
   }
 
-  async #compress(
+  /** @returns undefined where the compressed form is at hand, as it is for hits of a cache, or none is made */
+  #compress(
     ctx: EndpointContext,
     compressor: Compressor,
     threshold: number,
     measured: boolean,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
     const body = wholeBody(ctx.body);
-    if (body === undefined) {
-      const compress = measured ? compressor.measured : compressor.flushed;
-      await compress(ctx, done);
-    } else {
-      if (body.length < threshold) return;
-      const making = this.#variants.of(body, compressor);
-      const form = Buffer.isBuffer(making) ? making : await making;
-      if (form === body) return;
-      ctx.body = form;
-      ctx.set('Content-Encoding', compressor.coding);
-    }
-    ctx.gateway.decide('compression', compressor.coding);
-    describeAnew(ctx);
+    if (body === undefined) return compressStream(ctx, compressor, measured);
+    if (body.length < threshold) return undefined;
+    const form = this.#variants.of(body, compressor);
+    if (!Buffer.isBuffer(form)) return form.then((made) => give(ctx, compressor, body, made));
+    give(ctx, compressor, body, form);
+    return undefined;
   }
+}
+
+async function compressStream(
+  ctx: EndpointContext,
+  compressor: Compressor,
+  measured: boolean,
+): Promise<void> {
+  const compress = measured ? compressor.measured : compressor.flushed;
+  await compress(ctx, done);
+  ctx.gateway.decide('compression', compressor.coding);
+  describeAnew(ctx);
+}
+
+/** Answers with the compressed form of a body, unless that is the body itself. */
+function give(ctx: EndpointContext, { coding }: Compressor, body: Buffer, form: Buffer): void {
+  if (form === body) return;
+  ctx.body = form;
+  putFields(ctx.res, ['Content-Encoding', coding]);
+  ctx.gateway.decide('compression', coding);
+  describeAnew(ctx);
 }
 
 /** Whether there is a body that may be changed (RFC 9111 section 5.2.2.6 for `no-transform`). */
