@@ -24,7 +24,7 @@ export function bars(all: readonly Results[]): readonly Bar[] {
       default:
         return [
           ratioBar(results, 'cache-hit', 'koa-buffer', MOST_OF_KOA),
-          ratioBar(results, 'cache-hit-br', 'cache-hit', MOST_OF_PLAIN_HIT),
+          ratioBar(results, 'cache-hit-br', 'cache-hit-plain', MOST_OF_PLAIN_HIT),
         ].flat();
     }
   });

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { benchToken } from './credentials.js';
 import { pluginsOf, serviceNames, spread, writeGatewayConfig } from './gateway-config.js';
 import { haproxy, installedVersion, nginx } from './natives.js';
-import { PLUGIN_ROWS } from './plugin-rows.js';
+import { MANY_URLS, PLUGIN_ROWS } from './plugin-rows.js';
 
 export interface StartContext {
   readonly port: number;
@@ -67,6 +67,10 @@ export const GATEWAYS: readonly Subject[] = [
 export const PLUGINS: readonly Subject[] = [
   nodeScript(YARDSTICK, 'http + undici pass-through (yardstick)', 'reference'),
   gateway('gateway-empty', 'this gateway, one empty plugin', { plugins: () => [EMPTY] }),
+  gateway('gateway-empty-urls', 'this gateway, one empty plugin, 10,000 URLs', {
+    plugins: () => [EMPTY],
+    urls: MANY_URLS,
+  }),
   ...PLUGIN_ROWS.map(({ title, plugin, plugins, ...rest }) =>
     gateway(`with-${title.replaceAll(/[ ,]+/g, '-')}`, `with ${title}`, {
       plugins: () => [EMPTY, ...(plugins ?? [plugin])],
@@ -79,8 +83,11 @@ export const PLUGINS: readonly Subject[] = [
 /** What answers without asking the upstream. */
 export const CACHES: readonly Subject[] = [
   nodeScript('koa-buffer', 'Koa, 8 empty middlewares, a body from memory', 'reference'),
-  gateway('cache-hit', 'this gateway, hit', { plugins: () => ['compress', 'response-cache'] }),
-  gateway('cache-hit-br', 'this gateway, hit compressed with br', {
+  gateway('cache-hit', 'this gateway, hit', { plugins: () => ['response-cache'] }),
+  gateway('cache-hit-plain', 'this gateway, hit, with compress, for a client without codings', {
+    plugins: () => ['compress', 'response-cache'],
+  }),
+  gateway('cache-hit-br', 'this gateway, hit, with compress, sent as br', {
     plugins: () => ['compress', 'response-cache'],
     headers: { 'accept-encoding': 'br' },
     responseBytes: 'any',
