@@ -14,6 +14,9 @@ export interface Layer<Context> {
 /** Middleware that was composed, with what is in its middle. */
 export type Onion<Context> = (ctx: Context) => Promise<void>;
 
+/** What an onion returns when its outermost layer answered by itself, at once: nobody needs to wait. */
+export const ANSWERED = Promise.resolve();
+
 /**
  * Composes middleware once, so that a request only walks through it.
  *
@@ -52,7 +55,7 @@ function wrap<Context>({ id, middleware }: Layer<Context>, inner: Onion<Context>
       return Promise.reject(failure);
     }
     // Plain JavaScript returns all sorts of things, and forgets to return the promise of next().
-    if (!isPromise(result)) return pending ?? Promise.resolve();
+    if (!isPromise(result)) return pending ?? ANSWERED;
     // Runs before whoever awaits the result learns of the failure, so the innermost layer stamps first.
     result.then(undefined, onRejected);
     return result;

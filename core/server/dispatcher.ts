@@ -1,6 +1,7 @@
 import { GatewayError } from '../errors.js';
 import { Exchange, GatewayRequest, type RequestFacts } from '../exchange.js';
 import type { Generation } from '../generation.js';
+import { ANSWERED, type Onion } from '../onion.js';
 import type { CompiledRoute, ReceiveHead } from '../pipeline.js';
 import type { EndpointContext, GatewayContext } from '../plugin.js';
 import type { Forward } from '../proxy/stage.js';
@@ -59,7 +60,7 @@ export class Dispatcher {
     generation.enter(request, generation.endpointFinished);
     facts.res.setHeader('X-Request-Id', facts.requestId);
     if (facts.expectsContinue) facts.res.writeContinue();
-    void this.#run(this.#contexts.create(request), generation.endpoints.handle);
+    this.#run(this.#contexts.create(request), generation.endpoints.handle);
   }
 
   #forward(facts: RequestFacts, generation: Generation): void {
@@ -72,7 +73,7 @@ export class Dispatcher {
   }
 
   #handle(exchange: Exchange, compiled: CompiledRoute, generation: Generation): void {
-    if (compiled.forward === undefined) void this.#run(this.#contexts.create(exchange), compiled.handle);
+    if (compiled.forward === undefined) this.#run(this.#contexts.create(exchange), compiled.handle);
     else void this.#pass(exchange, compiled.forward, generation.receive);
   }
 
@@ -87,12 +88,19 @@ export class Dispatcher {
     }
   }
 
-  async #run<Context extends GatewayContext | EndpointContext>(
-    ctx: Context,
-    handle: (ctx: Context) => Promise<void>,
-  ): Promise<void> {
+  #run<Context extends GatewayContext | EndpointContext>(ctx: Context, handle: Onion<Context>): void {
     try {
-      await handle(ctx);
+      const passed = handle(ctx);
+      if (passed === ANSWERED) writeResponse(ctx);
+      else void this.#writeAfter(passed, ctx);
+    } catch (failure) {
+      this.#boundary.answer(ctx.gateway, failure);
+    }
+  }
+
+  async #writeAfter(passed: Promise<void>, ctx: GatewayContext | EndpointContext): Promise<void> {
+    try {
+      await passed;
       writeResponse(ctx);
     } catch (failure) {
       this.#boundary.answer(ctx.gateway, failure);

@@ -147,16 +147,16 @@ function pairs(flat: readonly string[]): [string, string][] {
 
 /** Writes a body that a plugin set, as Koa would. */
 function writePluginBody(ctx: GatewayContext | EndpointContext): void {
-  const { res, status } = ctx;
-  if (BODILESS.has(status)) {
+  const { res, response } = ctx;
+  if (BODILESS.has(res.statusCode)) {
     ctx.remove('Content-Type');
     ctx.remove('Content-Length');
     ctx.remove('Transfer-Encoding');
     res.end();
     return;
   }
-  const body: unknown = ctx.body;
-  if (ctx.method === 'HEAD') {
+  const body: unknown = response.body;
+  if (res.req.method === 'HEAD') {
     const { length } = ctx.response;
     if (!res.headersSent && length !== undefined && !res.hasHeader('Content-Length')) ctx.length = length;
     res.end();
