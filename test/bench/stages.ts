@@ -29,7 +29,7 @@ export const STAGES: readonly Stage[] = [
     subjects: GATEWAYS,
     yardstick: YARDSTICK,
     rounds: 24,
-    starts: 2,
+    starts: 4,
     covers: () => true,
   },
   {
