@@ -22,22 +22,26 @@ export interface PluginRow {
 /** URLs for plugins that make a difference of them. */
 export const MANY_URLS = 10_000;
 
-const bearer = { authorization: `Bearer ${benchToken()}` };
+/** What requests show. A plugin that takes it is held against a gateway that passes it on. */
+export const BEARER = { authorization: `Bearer ${benchToken()}` };
+export const KEY = { 'x-api-key': BENCH_API_KEY };
 
 /** What each plugin adds to a request that it lets pass. To add a row is to add a line here. */
 export const PLUGIN_ROWS: readonly PluginRow[] = [
   { title: 'access-log', plugin: 'access-log', level: 'INFO', most: 10 },
-  { title: 'auth-apikey', plugin: apiKeys(), headers: { 'x-api-key': BENCH_API_KEY }, most: 5 },
+  { title: 'auth-apikey', plugin: apiKeys(), headers: KEY, addsTo: 'gateway-empty-key', most: 5 },
   {
     title: 'auth-jwt, remembered token',
     plugin: { 'auth-jwt': { secret: BENCH_SECRET } },
-    headers: bearer,
+    headers: BEARER,
+    addsTo: 'gateway-empty-bearer',
     most: 5,
   },
   {
     title: 'auth-jwt, first-seen token',
     plugin: { 'auth-jwt': { secret: BENCH_SECRET, cache: 0 } },
-    headers: bearer,
+    headers: BEARER,
+    addsTo: 'gateway-empty-bearer',
     most: 60,
   },
   { title: 'circuit-breaker', plugin: 'circuit-breaker', most: 5 },

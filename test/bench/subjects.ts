@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { benchToken } from './credentials.js';
 import { pluginsOf, serviceNames, spread, writeGatewayConfig } from './gateway-config.js';
 import { haproxy, installedVersion, nginx } from './natives.js';
-import { MANY_URLS, PLUGIN_ROWS } from './plugin-rows.js';
+import { BEARER, KEY, MANY_URLS, PLUGIN_ROWS } from './plugin-rows.js';
 
 export interface StartContext {
   readonly port: number;
@@ -49,7 +48,7 @@ export const GATEWAYS: readonly Subject[] = [
   gateway('gateway', 'this gateway, no plugins'),
   gateway('gateway-all', 'this gateway, all plugins', {
     plugins: () => pluginsOf('all-plugins'),
-    headers: { authorization: `Bearer ${benchToken()}` },
+    headers: BEARER,
     level: 'INFO',
     addsTo: 'gateway',
   }),
@@ -67,6 +66,14 @@ export const GATEWAYS: readonly Subject[] = [
 export const PLUGINS: readonly Subject[] = [
   nodeScript(YARDSTICK, 'http + undici pass-through (yardstick)', 'reference'),
   gateway('gateway-empty', 'this gateway, one empty plugin', { plugins: () => [EMPTY] }),
+  gateway('gateway-empty-bearer', 'this gateway, one empty plugin, a bearer token', {
+    plugins: () => [EMPTY],
+    headers: BEARER,
+  }),
+  gateway('gateway-empty-key', 'this gateway, one empty plugin, an API key', {
+    plugins: () => [EMPTY],
+    headers: KEY,
+  }),
   gateway('gateway-empty-urls', 'this gateway, one empty plugin, 10,000 URLs', {
     plugins: () => [EMPTY],
     urls: MANY_URLS,
