@@ -5,6 +5,7 @@ import type { BodyStream } from './proxy/body-stream.js';
 import { bodyReaderOf, declaredLength, tighter } from './proxy/buffered-body.js';
 import type { Peer } from './proxy/peers.js';
 import type { UpstreamResponse } from './proxy/upstream-response.js';
+import type { WholeBody } from './proxy/whole-body.js';
 import type { Service } from './services/service.js';
 import type { Target } from './services/target.js';
 
@@ -185,6 +186,8 @@ export class Exchange extends GatewayRequest {
   upstream: UpstreamResponse | undefined;
   /** The upstream's body as a stream, once a plugin has asked for `ctx.body`. */
   bodyStream: BodyStream | undefined;
+  /** What `ctx.body` is where a response that was kept answers; undefined once a plugin has set another. */
+  storedBody: WholeBody | undefined;
   /** The request body in full, once a plugin has read or replaced it; the upstream gets these bytes. */
   body: Buffer | undefined;
   /** Most bytes that a streamed request body may have, or 0; see {@link limitBody}. */
@@ -207,6 +210,7 @@ export class Exchange extends GatewayRequest {
     this.attempts = 0;
     this.upstream = undefined;
     this.bodyStream = undefined;
+    this.storedBody = undefined;
     this.body = undefined;
     this.bodyLimit = 0;
     this.#reading = undefined;

@@ -22,9 +22,11 @@ export { createLog, type LineSink, type Log, type Logger, type LogLevel } from '
 export { AddressRanges, parseAddress } from './net/address-ranges.js';
 export * from './plugin.js';
 export { EndToEndFields } from './proxy/end-to-end-fields.js';
+export { latin1 } from './proxy/latin1.js';
 export { type CopyCounts, type CopyForm, copyForm, RequestCopies } from './proxy/request-copy.js';
 export { upstreamError } from './proxy/upstream-errors.js';
 export type { BodySink, BodyTap, UpstreamResponse } from './proxy/upstream-response.js';
+export type { WholeBody } from './proxy/whole-body.js';
 export { leadTo, upstreamPathFor } from './routing/service-path.js';
 export {
   type Derive,
@@ -33,6 +35,7 @@ export {
   unmatchableHash,
   verifyPassword,
 } from './secrets/password-hash.js';
+export { type KeptHead, serialiseFields } from './server/response-head.js';
 export {
   answerStored,
   backgroundContext,

@@ -2,6 +2,8 @@ declare global {
   interface Buffer {
     /** What `toString('latin1')` comes down to, without its detour over the encoding's name; Node.js has it for its own parser. */
     latin1Slice(start?: number, end?: number): string;
+    /** The way back: bytes from `offset` on. */
+    latin1Write(text: string, offset?: number, length?: number): number;
   }
 }
 

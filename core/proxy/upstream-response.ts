@@ -86,6 +86,7 @@ export class UpstreamResponse implements UpstreamHead, ConnectionObserver, Dispa
   #headLimit = 0;
   #headTimer: Timer | undefined;
   #aborted: Error | undefined;
+  #text: string | undefined;
 
   constructor(fields: FieldClassifier, observer: ResponseObserver, clock: Clock) {
     this.#fields = fields;
@@ -131,6 +132,19 @@ export class UpstreamResponse implements UpstreamHead, ConnectionObserver, Dispa
     if (this.#abort) this.#abort(error);
     // Still queued for a connection: undici has nothing to abort yet, and onConnect will refuse.
     else this.onError(error);
+  }
+
+  /**
+   * The whole body as text, each byte one character; made once.
+   *
+   * @param most bytes
+   * @returns undefined where it is longer, is not there in full (yet, or any more), or has trailers
+   */
+  wholeText(most: number): string | undefined {
+    if (!this.complete || this.trailers !== undefined || this.bytes > most || this.bytes > this.waitingBytes)
+      return undefined;
+    this.#text ??= this.waiting.length === 1 ? text(this.waiting[0]) : latin1(Buffer.concat(this.waiting));
+    return this.#text;
   }
 
   /** Sends the body to `sink` from now on, what has waited first. */

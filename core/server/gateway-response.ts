@@ -1,5 +1,5 @@
 import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http';
-import { BODILESS, serialiseHead } from './response-head.js';
+import { BODILESS, type KeptHead, serialiseFields, serialiseHead, serialiseOwn } from './response-head.js';
 
 /** Fields that the upstream and the gateway may both have something to say about; all others exist once. */
 const ADDITIVE = new Set(['set-cookie', 'vary', 'link', 'server-timing', 'via', 'cache-status', 'warning']);
@@ -19,6 +19,8 @@ export class GatewayResponse extends ServerResponse {
 
   /** Names and values in turn; a repeated field stands here as often as it is sent. */
   #fields: string[] = [];
+  /** Stands before those, until somebody looks at them. */
+  #kept: KeptHead | undefined = undefined;
 
   /**
    * Takes over the upstream's header fields. What a plugin has set already wins over a field of the same name, but
@@ -27,7 +29,7 @@ export class GatewayResponse extends ServerResponse {
    * @param fields names and values in turn; belongs to this response afterwards
    */
   adopt(fields: string[]): void {
-    const own = this.#fields;
+    const own = this.#all();
     if (own.length === 0) {
       this.#fields = fields;
       return;
@@ -40,23 +42,48 @@ export class GatewayResponse extends ServerResponse {
     }
   }
 
+  /**
+   * Takes over fields that were kept, with more of the gateway's own behind them. Where nobody looks at them afterwards,
+   * they go out as the text that they were kept as.
+   *
+   * @param own names and values in turn, all well-formed; belongs to this response afterwards
+   */
+  adoptKept(head: KeptHead, own: string[]): void {
+    if (head.lines === undefined || this.#all().length > 0) {
+      this.adopt(head.fields.concat(own));
+    } else {
+      this.#kept = head;
+      this.#fields = own;
+    }
+  }
+
+  /** All fields, for whoever looks at them or changes them. */
+  #all(): string[] {
+    if (this.#kept !== undefined) {
+      this.#fields = this.#kept.fields.concat(this.#fields);
+      this.#kept = undefined;
+    }
+    return this.#fields;
+  }
+
   /** The fields so far, names and values in turn; to be read at once, since it may change or be taken over. */
   get fields(): readonly string[] {
-    return this.#fields;
+    return this.#all();
   }
 
   /** Sets fields whose names and values are known to be well-formed, without looking at each character. */
   put(fields: readonly string[]): void {
+    const all = this.#all();
     for (let i = 0; i + 1 < fields.length; i += 2) {
       const name = fields[i] ?? '';
-      if (indexOf(this.#fields, name, this.#fields.length) !== -1 && !ADDITIVE.has(name.toLowerCase()))
-        this.#remove(name);
-      this.#fields.push(name, fields[i + 1] ?? '');
+      if (indexOf(all, name, all.length) !== -1 && !ADDITIVE.has(name.toLowerCase())) this.#remove(name);
+      all.push(name, fields[i + 1] ?? '');
     }
   }
 
   /** Goes back to these fields, for another answer than the one that was received; they belong to this response. */
   restore(fields: string[]): void {
+    this.#kept = undefined;
     this.#fields = fields;
   }
 
@@ -95,13 +122,17 @@ export class GatewayResponse extends ServerResponse {
     const { statusCode: status, statusMessage } = this;
     if (statusMessage !== undefined && statusMessage !== '' && statusMessage !== STATUS_CODES[status])
       return undefined;
-    return serialiseHead({ status, fields: this.#fields, length, keepAlive: this._keepAliveTimeout ?? 0 });
+    const kept = this.#kept?.length === length ? this.#kept.lines : undefined;
+    const lines =
+      kept === undefined ? serialiseFields(this.#all(), length) : kept + serialiseOwn(this.#fields);
+    if (lines === undefined) return undefined;
+    return serialiseHead({ status, lines, keepAlive: this._keepAliveTimeout ?? 0 });
   }
 
   override setHeader(name: string, value: FieldValue): this {
     if (this.headersSent) return super.setHeader(name, value);
     validateHeaderName(name);
-    const fields = this.#fields;
+    const fields = this.#all();
     const at = indexOf(fields, name, fields.length);
     if (at !== -1 && !Array.isArray(value) && indexOf(fields, name, fields.length, at + 2) === -1) {
       const text = String(value);
@@ -126,7 +157,7 @@ export class GatewayResponse extends ServerResponse {
   }
 
   override getHeader(name: string): string | string[] | undefined {
-    const fields = this.#fields;
+    const fields = this.#all();
     const at = indexOf(fields, name, fields.length);
     if (at === -1) return undefined;
     let again = indexOf(fields, name, fields.length, at + 2);
@@ -138,7 +169,8 @@ export class GatewayResponse extends ServerResponse {
   }
 
   override hasHeader(name: string): boolean {
-    return indexOf(this.#fields, name, this.#fields.length) !== -1;
+    const fields = this.#all();
+    return indexOf(fields, name, fields.length) !== -1;
   }
 
   override removeHeader(name: string): void {
@@ -152,7 +184,7 @@ export class GatewayResponse extends ServerResponse {
 
   // Not in the type declarations of every supported Node.js line, hence no `override`.
   getRawHeaderNames(): string[] {
-    return this.#fields.filter((_, index) => index % 2 === 0);
+    return this.#all().filter((_, index) => index % 2 === 0);
   }
 
   override getHeaders(): Record<string, string | string[]> {
@@ -171,8 +203,8 @@ export class GatewayResponse extends ServerResponse {
     // Node.js refuses to write a head that announces trailers where none can follow.
     if (this.hasHeader('Trailer') && !this.#takesTrailers(status)) this.#remove('Trailer');
     return reason === undefined
-      ? super.writeHead(status, this.#fields)
-      : super.writeHead(status, reason, this.#fields);
+      ? super.writeHead(status, this.#all())
+      : super.writeHead(status, reason, this.#all());
   }
 
   /** Whether the body goes out in chunks, behind which alone trailers may stand (RFC 9112 section 7.1.2). */
@@ -195,21 +227,22 @@ export class GatewayResponse extends ServerResponse {
   }
 
   #append(name: string, value: FieldValue): this {
+    const fields = this.#all();
     if (typeof value === 'object') {
       for (const item of value) {
         validateHeaderValue(name, item);
-        this.#fields.push(name, item);
+        fields.push(name, item);
       }
     } else {
       const text = String(value);
       validateHeaderValue(name, text);
-      this.#fields.push(name, text);
+      fields.push(name, text);
     }
     return this;
   }
 
   #remove(name: string): void {
-    const fields = this.#fields;
+    const fields = this.#all();
     for (
       let at = indexOf(fields, name, fields.length);
       at !== -1;

@@ -47,7 +47,9 @@ function lendUpstreamBody(app: App): void {
     configurable: true,
     get(this: Koa.Response): unknown {
       const { gateway } = this.ctx as EndpointContext;
-      if (!(gateway instanceof Exchange) || gateway.bodySource !== 'upstream') return get.call(this);
+      if (!(gateway instanceof Exchange)) return get.call(this);
+      if (gateway.storedBody !== undefined) return gateway.storedBody.bytes;
+      if (gateway.bodySource !== 'upstream') return get.call(this);
       if (gateway.upstream === undefined) return undefined;
       gateway.bodyStream ??= new BodyStream(gateway.upstream);
       return gateway.bodyStream;
@@ -62,6 +64,7 @@ function lendUpstreamBody(app: App): void {
         // Tells Koa that the upstream's status is meant, so that a new body does not make it 200.
         this.status = gateway.res.statusCode;
       }
+      if (gateway instanceof Exchange) gateway.storedBody = undefined;
       gateway.bodySource = 'plugin';
       set.call(this, body);
     },

@@ -6,12 +6,20 @@ export const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 /** What the head of a response says. */
 export interface ResponseHead {
   readonly status: number;
-  /** Names and values in turn, all of them well-formed. */
-  readonly fields: readonly string[];
-  /** Bytes of the body that follows. */
-  readonly length: number;
+  /** The fields as {@link serialiseFields} has them. */
+  readonly lines: string;
   /** For how many milliseconds the connection is kept open without a request; 0 for any time. */
   readonly keepAlive: number;
+}
+
+/** Fields that are sent again and again. */
+export interface KeptHead {
+  /** Names and values in turn, all of them well-formed. */
+  readonly fields: readonly string[];
+  /** The same as {@link serialiseFields} has them. */
+  readonly lines: string | undefined;
+  /** Bytes of the body that was kept with them. */
+  readonly length: number;
 }
 
 enum Field {
@@ -39,12 +47,22 @@ const LENGTHS = new Set(Array.from(FIELDS.keys(), (name) => name.length));
 /**
  * The head of a response that leaves its connection open (RFC 9112 section 4), the same as Node.js writes it, but without
  * another look at each character of each field.
+ */
+export function serialiseHead({ status, lines, keepAlive }: ResponseHead): string {
+  const last = keepAlive > 0 ? `Keep-Alive: timeout=${Math.floor(keepAlive / 1000)}\r\n` : '';
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n${lines}Connection: keep-alive\r\n${last}\r\n`;
+}
+
+/**
+ * The lines of fields (RFC 9112 section 5), `Content-Length` among them.
  *
+ * @param fields names and values in turn, all of them well-formed
+ * @param length bytes of the body that follows
  * @returns undefined for what is better left to Node.js: no `Date`, another length than that of the body, or a field that has
  *   a say in framing or in what becomes of the connection
  */
-export function serialiseHead({ status, fields, length, keepAlive }: ResponseHead): string | undefined {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
+export function serialiseFields(fields: readonly string[], length: number): string | undefined {
+  let lines = '';
   let dated = false;
   let measured = false;
   for (let i = 0; i + 1 < fields.length; i += 2) {
@@ -59,11 +77,15 @@ export function serialiseHead({ status, fields, length, keepAlive }: ResponseHea
         measured = true;
       }
     }
-    head += `${name}: ${value}\r\n`;
+    lines += `${name}: ${value}\r\n`;
   }
   if (!dated) return undefined;
-  if (!measured) head += `Content-Length: ${length}\r\n`;
-  head += 'Connection: keep-alive\r\n';
-  if (keepAlive > 0) head += `Keep-Alive: timeout=${Math.floor(keepAlive / 1000)}\r\n`;
-  return `${head}\r\n`;
+  return measured ? lines : `${lines}Content-Length: ${length}\r\n`;
+}
+
+/** The lines of fields of the gateway's own, none of which has a say in framing. */
+export function serialiseOwn(fields: readonly string[]): string {
+  let lines = '';
+  for (let i = 0; i + 1 < fields.length; i += 2) lines += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  return lines;
 }

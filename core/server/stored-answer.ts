@@ -1,7 +1,9 @@
 import { ServerResponse } from 'node:http';
 import { Exchange } from '../exchange.js';
 import type { GatewayContext } from '../plugin.js';
+import type { WholeBody } from '../proxy/whole-body.js';
 import { GatewayResponse } from './gateway-response.js';
+import type { KeptHead } from './response-head.js';
 import { appendAll } from './writer.js';
 
 /** A response as a plugin keeps it: ready to be sent again. */
@@ -9,10 +11,12 @@ export interface StoredAnswer {
   readonly status: number;
   /** Empty for the standard one. */
   readonly statusText: string;
-  /** Names and values in turn, `Content-Length` among them where there is a body; belongs to the response afterwards. */
-  readonly fields: string[];
+  /** The fields that were kept, `Content-Length` among them where there is a body. */
+  readonly head: KeptHead;
+  /** What the gateway says besides, names and values in turn, all well-formed; belongs to the response afterwards. */
+  readonly own: string[];
   /** Undefined where there is none to send: 204, 304, or to HEAD. */
-  readonly body: Buffer | undefined;
+  readonly body: WholeBody | undefined;
 }
 
 /** What {@link answerStored} needs of Koa's response beside its public face, to spare `ctx.body =` its guesses. */
@@ -23,7 +27,8 @@ interface KoaResponse {
 
 /**
  * Answers with a response that was kept, byte for byte: nothing is guessed from the body, neither type nor length, and
- * `ctx.body` is the very Buffer. What plugins have set wins over fields of the same name, as it does over an upstream's.
+ * `ctx.body` is the same Buffer each time. What plugins have set wins over fields of the same name, as it does over an
+ * upstream's.
  */
 export function answerStored(ctx: GatewayContext, answer: StoredAnswer): void {
   const { res, gateway, response } = ctx;
@@ -33,14 +38,16 @@ export function answerStored(ctx: GatewayContext, answer: StoredAnswer): void {
   koa._body = answer.body ?? null;
   koa._explicitStatus = true;
   gateway.bodySource = 'plugin';
+  gateway.storedBody = answer.body;
   if (res instanceof GatewayResponse) {
-    res.adopt(answer.fields);
+    res.adoptKept(answer.head, answer.own);
     return;
   }
+  const kept = answer.head.fields.concat(answer.own);
   // The HTTP/2 side of Node.js keeps a Date that it is told to remove; see forgetReceived.
-  const date = answer.fields.findIndex((field, at) => at % 2 === 0 && field.toLowerCase() === 'date');
-  const fields = date === -1 ? answer.fields : answer.fields.toSpliced(date, 2);
-  if (date !== -1) res.setHeader('Date', answer.fields[date + 1] ?? '');
+  const date = kept.findIndex((field, at) => at % 2 === 0 && field.toLowerCase() === 'date');
+  const fields = date === -1 ? kept : kept.toSpliced(date, 2);
+  if (date !== -1) res.setHeader('Date', kept[date + 1] ?? '');
   appendAll(res, fields);
 }
 

@@ -7,6 +7,7 @@ import type { EndpointContext, GatewayContext } from '../plugin.js';
 import { latin1 } from '../proxy/latin1.js';
 import { upstreamError } from '../proxy/upstream-errors.js';
 import type { BodySink, UpstreamResponse } from '../proxy/upstream-response.js';
+import type { WholeBody } from '../proxy/whole-body.js';
 import { breakOff } from './break-off.js';
 import { GatewayResponse } from './gateway-response.js';
 import { BODILESS } from './response-head.js';
@@ -76,8 +77,11 @@ export function appendAll(res: ServerResponse, fields: readonly string[]): void 
 export function writeResponse(ctx: GatewayContext | EndpointContext): void {
   const { gateway, res } = ctx;
   if (ctx.respond === false || res.writableEnded || res.destroyed) return;
+  const storedBody = gateway.isExchange() ? gateway.storedBody : undefined;
   if (gateway.isExchange() && gateway.bodySource === 'upstream' && !gateway.bodyStream?.attached) {
     writeUpstream(gateway);
+  } else if (storedBody !== undefined && !res.headersSent && !BODILESS.has(res.statusCode)) {
+    writeStored(res, storedBody);
   } else if (gateway.bodySource === 'none' && res.statusCode === 404) {
     throw new GatewayError('NOT_FOUND');
   } else {
@@ -92,23 +96,24 @@ export function writeUpstream({ upstream, req, res }: Exchange): void {
   if (upstream === undefined) return;
   if (upstream.error) {
     breakOff(res, upstream.error);
-  } else if (
-    upstream.complete &&
-    upstream.trailers === undefined &&
-    upstream.waitingBytes <= MOST_IN_ONE_WRITE
-  ) {
-    const { waiting } = upstream;
-    const [first] = waiting;
-    if (first === undefined || req.method === 'HEAD') res.end();
-    else endWith(res, waiting.length === 1 ? first : Buffer.concat(waiting));
-  } else {
-    upstream.attach(new ResponseSink(upstream, res));
+    return;
   }
+  const whole = upstream.wholeText(MOST_IN_ONE_WRITE);
+  if (whole === undefined) upstream.attach(new ResponseSink(upstream, res));
+  else if (whole === '' || req.method === 'HEAD') res.end();
+  else endWith(res, whole);
 }
 
-function endWith(res: ServerResponse, body: Buffer): void {
-  if (res instanceof GatewayResponse) res.endWith(latin1(body));
-  else res.end(body);
+/** A response that was kept: with all that is to be said of it, its request id too. */
+function writeStored(res: ServerResponse, body: WholeBody): void {
+  if (body.length > MOST_IN_ONE_WRITE) res.end(body.bytes);
+  else endWith(res, body.text);
+}
+
+/** @param body each byte one character */
+function endWith(res: ServerResponse, body: string): void {
+  if (res instanceof GatewayResponse) res.endWith(body);
+  else res.end(body, 'latin1');
 }
 
 /** Writes an upstream's body to a client, with back pressure both ways. */
@@ -165,7 +170,7 @@ function writePluginBody(ctx: GatewayContext | EndpointContext): void {
     if (!res.headersSent) ctx.length = 0;
     res.end();
   } else if (Buffer.isBuffer(body) && body.length <= MOST_IN_ONE_WRITE) {
-    endWith(res, body);
+    endWith(res, latin1(body));
   } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
     res.end(body);
   } else if (body instanceof Readable) {

@@ -1,7 +1,9 @@
 import { answerStored, type Clock, type GatewayContext, putFields } from '../../core/index.js';
 import { parseRange } from './byte-range.js';
 import { isNotModified, isRangeWanted } from './conditional.js';
+import { isPlainRequest } from './plain-request.js';
 import type { CacheOutcome, Statistics } from './statistics.js';
+import { StoredBody } from './stored-body.js';
 import type { StoredResponse } from './stored-response.js';
 
 /** Why a request went to the upstream (RFC 9211 section 2.2). */
@@ -33,10 +35,16 @@ export class Answers {
    * Answers with a stored response: in full, with 304 where the client has it already, or with the part it asks for.
    *
    * @param forwarded why the upstream was asked all the same, or undefined for a hit
+   * @param now on the clock's monotonic scale
    */
-  stored(ctx: GatewayContext, response: StoredResponse, outcome: CacheOutcome, forwarded?: string): void {
+  stored(
+    ctx: GatewayContext,
+    response: StoredResponse,
+    outcome: CacheOutcome,
+    forwarded?: string,
+    now = this.#clock.monotonic(),
+  ): void {
     const { gateway } = ctx;
-    const now = this.#clock.monotonic();
     const age = Math.floor(response.age(now) / 1000);
     const left = Math.ceil(response.freshFor(now) / 1000);
     this.#count(ctx, outcome);
@@ -56,15 +64,15 @@ export class Answers {
       'X-Request-Id',
       gateway.requestId,
     ];
-    const { headers, method } = gateway.req;
+    const { rawHeaders, method } = gateway.req;
     const { status, statusText, body } = response;
-    if (status === 200) {
+    if (status === 200 && !isPlainRequest(rawHeaders)) {
+      const { headers } = gateway.req;
       if (
         (headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined) &&
         isNotModified(headers, response)
       ) {
-        const fields = response.notModifiedFields.concat(own);
-        answerStored(ctx, { status: 304, statusText: '', fields, body: undefined });
+        answerStored(ctx, { status: 304, statusText: '', head: response.notModified, own, body: undefined });
         return;
       }
       if (headers.range !== undefined && method === 'GET' && this.#part(ctx, response, own)) return;
@@ -73,7 +81,8 @@ export class Answers {
     answerStored(ctx, {
       status,
       statusText,
-      fields: response.fields.concat(own),
+      head: response,
+      own,
       body: isHead ? undefined : body,
     });
   }
@@ -101,7 +110,7 @@ export class Answers {
   }
 
   /** RFC 9110 section 14: answers with a part of the body, or 416; false to answer with the whole. */
-  #part(ctx: GatewayContext, response: StoredResponse, own: readonly string[]): boolean {
+  #part(ctx: GatewayContext, response: StoredResponse, own: string[]): boolean {
     const { headers } = ctx.gateway.req;
     const ifRange = headers['if-range'];
     if (!isRangeWanted(typeof ifRange === 'string' ? ifRange : undefined, response)) return false;
@@ -110,14 +119,16 @@ export class Answers {
     if (range === undefined) return false;
     const fields = without(response.fields, range === 'unsatisfiable' ? /^content-/i : /^content-length$/i);
     if (range === 'unsatisfiable') {
-      fields.push('Content-Range', `bytes */${length}`, 'Content-Length', '0', ...own);
-      answerStored(ctx, { status: 416, statusText: '', fields, body: Buffer.alloc(0) });
+      fields.push('Content-Range', `bytes */${length}`, 'Content-Length', '0');
+      const head = { fields, lines: undefined, length: 0 };
+      answerStored(ctx, { status: 416, statusText: '', head, own, body: new StoredBody('') });
       return true;
     }
-    const body = response.body.subarray(range.first, range.last + 1);
+    const body = new StoredBody(response.body.bytes.subarray(range.first, range.last + 1));
     fields.push('Content-Range', `bytes ${range.first}-${range.last}/${length}`);
-    fields.push('Content-Length', String(body.length), ...own);
-    answerStored(ctx, { status: 206, statusText: '', fields, body });
+    fields.push('Content-Length', String(body.length));
+    const head = { fields, lines: undefined, length: body.length };
+    answerStored(ctx, { status: 206, statusText: '', head, own, body });
     return true;
   }
 

@@ -36,6 +36,7 @@ export class Coalescing {
   /** Whether equal requests wait for each other: not for a while after a response that could not be shared. */
   applies(lookup: Lookup): boolean {
     if (!this.#options.enabled) return false;
+    if (this.#state.unshared.size === 0) return true;
     const until = this.#state.unshared.get(lookup.flightKey);
     return until === undefined || until <= this.#clock.monotonic();
   }
@@ -50,7 +51,9 @@ export class Coalescing {
     const { exchange } = lookup;
     if (exchange.req.method !== 'GET') return undefined;
     const validates = stored?.etag !== undefined || stored?.lastModified !== undefined;
-    return validates || wantsWhole(exchange) ? this.#state.flights.begin(lookup.flightKey) : undefined;
+    return validates || lookup.isPlain || wantsWhole(exchange.req.headers)
+      ? this.#state.flights.begin(lookup.flightKey)
+      : undefined;
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Exchange } from '../../core/index.js';
 import type { StoredResponse } from './stored-response.js';
 
@@ -18,7 +19,12 @@ export function clearConditions(exchange: Exchange): void {
   for (const name of CONDITIONS) exchange.removeUpstreamHeader(name);
 }
 
-/** Whether the client asks for the whole response. */
-export function wantsWhole({ req }: Exchange): boolean {
-  return CONDITIONS.every((name) => req.headers[name] === undefined);
+/** Whether a client asks for the whole response. */
+export function wantsWhole(headers: IncomingHttpHeaders): boolean {
+  return CONDITIONS.every((name) => headers[name] === undefined);
+}
+
+/** Whether a request has preconditions that only the origin can evaluate (RFC 9111 section 4.3.2). */
+export function isForOrigin(headers: IncomingHttpHeaders): boolean {
+  return headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined;
 }

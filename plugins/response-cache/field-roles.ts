@@ -62,34 +62,36 @@ const NAMES: readonly (readonly [string, FieldRole])[] = [
   ].map((name) => [name, FieldRole.NotStored] as const),
 ];
 
-/** The usual spellings, so that what is stored need not keep its own. */
-const SPELLINGS: ReadonlyMap<string, string> = new Map(
-  [
-    ...NAMES.map(([name]) => name),
-    'Server',
-    'X-Powered-By',
-    'Content-Language',
-    'Accept-Ranges',
-    'Link',
-    'Strict-Transport-Security',
-    'X-Content-Type-Options',
-    'X-Frame-Options',
-  ]
-    .flatMap((name) => [name, name.toLowerCase()])
-    .map((name) => [name, name] as const),
-);
+/** Fields that many responses have, and that mean nothing to the cache. */
+const USUAL = [
+  'Server',
+  'X-Powered-By',
+  'Content-Language',
+  'Accept-Ranges',
+  'Link',
+  'Strict-Transport-Security',
+  'X-Content-Type-Options',
+  'X-Frame-Options',
+];
 
-/** The same name, as one text for all responses where it is a usual one. */
-export function interned(name: string): string {
-  return SPELLINGS.get(name) ?? name;
+/** A field by one of its spellings. */
+export interface KnownField {
+  /** The spelling, as one text for all responses that have it: what is stored need not keep its own. */
+  readonly name: string;
+  readonly role: FieldRole;
 }
 
-/** Under the usual spelling and in lower case, so that the usual field costs one look-up. */
-const ROLES: ReadonlyMap<string, FieldRole> = new Map(
-  NAMES.flatMap(([name, role]) => [[name, role] as const, [name.toLowerCase(), role] as const]),
+/** By both spellings in use, so that nearly every field costs one look-up. */
+const FIELDS: ReadonlyMap<string, KnownField> = new Map(
+  [...NAMES, ...USUAL.map((name) => [name, FieldRole.Plain] as const)]
+    .flatMap(([name, role]) => [
+      { name, role },
+      { name: name.toLowerCase(), role },
+    ])
+    .map((field) => [field.name, field] as const),
 );
 
 /** What a field means, by its name as it was spelt. */
-export function roleOf(name: string): FieldRole {
-  return ROLES.get(name) ?? ROLES.get(name.toLowerCase()) ?? FieldRole.Plain;
+export function fieldOf(name: string): KnownField {
+  return FIELDS.get(name) ?? { name, role: FIELDS.get(name.toLowerCase())?.role ?? FieldRole.Plain };
 }

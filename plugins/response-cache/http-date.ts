@@ -1,3 +1,17 @@
+/** Reads dates as {@link parseHttpDate}, and remembers the latest: for a second, all new responses have the same. */
+export class DateReader {
+  #text = '';
+  #time: number | undefined = undefined;
+
+  readonly read = (text: string, now: number): number | undefined => {
+    if (text !== this.#text) {
+      this.#time = parseHttpDate(text, now);
+      this.#text = text;
+    }
+    return this.#time;
+  };
+}
+
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
 const IMF_FIXDATE = /^[a-z]{3}, (\d{2}) ([a-z]{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) gmt$/;

@@ -6,6 +6,8 @@ import type { StoredResponse } from './stored-response.js';
 /** What a request looks for in the store, and what of it decides whether its response may be stored. */
 export class Lookup {
   readonly exchange: Exchange;
+  /** See {@link isPlainRequest}. */
+  readonly isPlain: boolean;
   readonly key: string;
   /** Whom a response is kept for that is not public; empty where nobody is authenticated. */
   readonly partition: string;
@@ -14,23 +16,32 @@ export class Lookup {
   /** The upstream gets a `Cookie` field. */
   readonly cookie: boolean;
   readonly #identity: boolean;
+  readonly #origin: string;
   /** The fields that the responses known for the key vary by. */
   #vary = NONE;
+  /** Whether responses to other requests for the same URL are stored. */
+  isKnown = false;
   #flightKey: string | undefined = undefined;
   #plain: string | undefined = undefined;
 
-  /** @param identity whether the upstream is to be asked for bodies as they are: responses are compressed outside */
-  constructor(exchange: Exchange, identity: boolean) {
-    const { headers } = exchange.req;
+  /**
+   * @param origin see {@link OriginReader}
+   * @param identity whether the upstream is to be asked for bodies as they are: responses are compressed outside
+   */
+  constructor(exchange: Exchange, origin: string, identity: boolean, isPlain: boolean) {
     this.exchange = exchange;
+    this.isPlain = isPlain;
     this.#identity = identity;
+    this.#origin = origin;
     this.key = resourceKey(exchange);
     this.partition = exchange.consumer === undefined ? '' : partitionOf(exchange);
-    const edited = exchange.upstreamHeaders !== undefined;
-    this.authorization = edited
-      ? upstreamField(exchange, 'authorization') !== undefined
-      : headers.authorization !== undefined;
-    this.cookie = edited ? upstreamField(exchange, 'cookie') !== undefined : headers.cookie !== undefined;
+    if (exchange.upstreamHeaders !== undefined) {
+      this.authorization = upstreamField(exchange, 'authorization') !== undefined;
+      this.cookie = upstreamField(exchange, 'cookie') !== undefined;
+    } else {
+      this.authorization = !isPlain && exchange.req.headers.authorization !== undefined;
+      this.cookie = !isPlain && exchange.req.headers.cookie !== undefined;
+    }
   }
 
   /** Makes the upstream's request what it is to be; most hits have no need of it. */
@@ -47,8 +58,9 @@ export class Lookup {
 
   /** See {@link variantKey}. */
   variant(partition: string, vary: readonly string[]): string {
-    if (vary.length > 0 || partition !== this.partition) return variantKey(this.exchange, partition, vary);
-    this.#plain ??= variantKey(this.exchange, partition, NONE);
+    if (vary.length > 0 || partition !== this.partition)
+      return variantKey(this.exchange, this.#origin, partition, vary);
+    this.#plain ??= variantKey(this.exchange, this.#origin, partition, NONE);
     return this.#plain;
   }
 
@@ -59,6 +71,7 @@ export class Lookup {
   /** The stored response for this request, fresh or stale; the newest where several fit (RFC 9111 section 4.1). */
   find(store: ResponseStore): StoredResponse | undefined {
     const resource = store.find(this.key);
+    this.isKnown = resource !== undefined;
     if (resource === undefined) return undefined;
     this.#vary = resource.varies[0] ?? NONE;
     this.#flightKey = undefined;

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { BodySlabs } from './body-slabs.js';
 import type { Resource, ResponseStore } from './store.js';
 import type { StoredResponse } from './stored-response.js';
 
@@ -73,9 +74,11 @@ export class MemoryStore implements ResponseStore {
   readonly #resources = new Map<string, MemoryResource>();
   readonly #tagged = new Map<string, Set<StoredResponse>>();
   readonly #recent: LRUCache<StoredResponse, StoredResponse>;
+  readonly #bodies: BodySlabs;
   #evictions = 0;
 
   constructor(options: MemoryStoreOptions) {
+    this.#bodies = new BodySlabs(options.maxBytes);
     this.#recent = new LRUCache({
       max: options.maxEntries,
       maxSize: options.maxBytes,
@@ -112,6 +115,7 @@ export class MemoryStore implements ResponseStore {
     if (before !== undefined) this.#recent.delete(before);
     if (response.size > this.#recent.maxSize) return;
     this.#recent.set(response, response);
+    this.#bodies.add(response.body);
     let resource = this.#resources.get(response.key);
     if (resource === undefined) {
       resource = new MemoryResource(response.key);
@@ -155,6 +159,7 @@ export class MemoryStore implements ResponseStore {
   }
 
   #forget(response: StoredResponse): void {
+    this.#bodies.remove(response.body);
     const resource = this.#resources.get(response.key);
     if (resource?.delete(response)) this.#resources.delete(response.key);
     for (const tag of response.tags) {

@@ -29,15 +29,38 @@ export function partitionOf(exchange: Exchange): string {
 /**
  * What distinguishes the responses of one resource: the origin that the client named, which the upstream learns from
  * forwarding fields and may build links with; the partition; and the fields that `Vary` lists.
+ *
+ * @param origin see {@link OriginReader}
  */
-export function variantKey(exchange: Exchange, partition: string, vary: readonly string[]): string {
-  let key = `${exchange.scheme}://${exchange.host} ${partition}`;
+export function variantKey(
+  exchange: Exchange,
+  origin: string,
+  partition: string,
+  vary: readonly string[],
+): string {
+  let key = partition === '' ? origin : origin + partition;
   if (exchange.peer.trusted) {
     const { headers } = exchange.req;
     key += ` ${headers['x-forwarded-host'] ?? ''} ${headers['x-forwarded-port'] ?? ''}`;
   }
   for (const name of vary) key += `\n${name}${normalised(name, upstreamField(exchange, name))}`;
   return key;
+}
+
+/** Tells the origins that clients name; most name the same as the one before, and all of those have one text. */
+export class OriginReader {
+  #scheme = '';
+  #host = '';
+  #origin = '';
+
+  of({ scheme, host }: Exchange): string {
+    if (host !== this.#host || scheme !== this.#scheme) {
+      this.#scheme = scheme;
+      this.#host = host;
+      this.#origin = `${scheme}://${host} `;
+    }
+    return this.#origin;
+  }
 }
 
 /** A field as the upstream gets it, its lines joined with commas; undefined where it gets none. */

@@ -12,12 +12,14 @@ import { type Arrival, arrivalOf } from './arrival.js';
 import { BackgroundRefresh } from './background-refresh.js';
 import type { CacheState } from './cache-state.js';
 import { type CoalesceOptions, Coalescing } from './coalescing.js';
-import { clearConditions, setConditions } from './conditions.js';
+import { clearConditions, isForOrigin, setConditions } from './conditions.js';
 import { isFailureStatus, isUpstreamFailure, landingOf, servesOnFailure } from './failures.js';
 import type { Flight } from './flights.js';
 import { Invalidation } from './invalidation.js';
 import { Lookup } from './lookup.js';
+import { isPlainRequest } from './plain-request.js';
 import type { CachePolicy } from './policy.js';
+import { OriginReader } from './request-key.js';
 import { NO_WISHES, type RequestWishes, readWishes } from './request-wishes.js';
 import type { StoredResponse } from './stored-response.js';
 import { Storing } from './storing.js';
@@ -54,6 +56,7 @@ export class RouteCache {
   readonly #requestDirectives: boolean;
   readonly #identity: boolean;
   readonly #storesCookies: boolean;
+  readonly #origins = new OriginReader();
   readonly #answers: Answers;
   readonly #storing: Storing;
   readonly #coalescing: Coalescing;
@@ -77,22 +80,22 @@ export class RouteCache {
   readonly handle: RepeatingMiddleware = (ctx, next, inner) => {
     const exchange = ctx.gateway;
     if (exchange.kind !== 'http') return next();
-    const { method, headers } = exchange.req;
+    const { req } = exchange;
+    const { method } = req;
     if (method !== 'GET' && method !== 'HEAD') return this.#invalidation.pass(ctx, next);
-    const wishes = this.#requestDirectives ? readWishes(headers) : NO_WISHES;
-    // Section 4.3.2: preconditions that only the origin can evaluate; and a GET with a body asks for something else.
-    if (
-      wishes.noStore ||
-      exchange.hasBody ||
-      headers['if-match'] !== undefined ||
-      headers['if-unmodified-since'] !== undefined
-    )
+    const isPlain = isPlainRequest(req.rawHeaders);
+    const wishes = isPlain || !this.#requestDirectives ? NO_WISHES : readWishes(req.headers);
+    // A GET with a body asks for something else than its URL.
+    if (wishes.noStore || exchange.hasBody || (!isPlain && isForOrigin(req.headers)))
       return this.#bypass(ctx, next);
-    const lookup = new Lookup(exchange, this.#identity);
+    const lookup = new Lookup(exchange, this.#origins.of(exchange), this.#identity, isPlain);
     const stored = lookup.find(this.#state.store);
-    if (stored?.serves(wishes, this.#clock.monotonic())) {
-      this.#answer(ctx, stored);
-      return undefined;
+    if (stored !== undefined) {
+      const now = this.#clock.monotonic();
+      if (stored.serves(wishes, now)) {
+        this.#answer(ctx, stored, now);
+        return undefined;
+      }
     }
     return this.#miss({ ctx, next, inner, lookup, wishes, stored });
   };
@@ -105,9 +108,9 @@ export class RouteCache {
     }
   }
 
-  #answer(ctx: GatewayContext, stored: StoredResponse): void {
+  #answer(ctx: GatewayContext, stored: StoredResponse, now: number): void {
     this.#state.store.touch(stored);
-    this.#answers.stored(ctx, stored, stored.freshFor(this.#clock.monotonic()) > 0 ? 'HIT' : 'STALE');
+    this.#answers.stored(ctx, stored, stored.freshFor(now) > 0 ? 'HIT' : 'STALE', undefined, now);
   }
 
   async #miss(question: Question): Promise<void> {
@@ -119,7 +122,7 @@ export class RouteCache {
     }
     if (stored !== undefined && this.#mayRefreshLater(stored, wishes)) {
       this.#background.start(ctx, question.inner, lookup, stored);
-      this.#answer(ctx, stored);
+      this.#answer(ctx, stored, this.#clock.monotonic());
       return;
     }
     const reason = this.#reason(question);
@@ -240,8 +243,7 @@ export class RouteCache {
   }
 
   #reason({ lookup, wishes, stored }: Question): ForwardReason {
-    if (stored === undefined)
-      return this.#state.store.find(lookup.key) === undefined ? 'uri-miss' : 'vary-miss';
+    if (stored === undefined) return lookup.isKnown ? 'vary-miss' : 'uri-miss';
     return wishes.noCache || stored.freshFor(this.#clock.monotonic()) > 0 ? 'request' : 'stale';
   }
 }

@@ -1,9 +1,12 @@
+import { type KeptHead, serialiseFields } from '../../core/index.js';
+import { MOST_IN_SLAB, MOST_WASTE } from './body-slabs.js';
 import type { Validators } from './conditional.js';
-import { FieldRole, roleOf } from './field-roles.js';
+import { FieldRole, fieldOf } from './field-roles.js';
 import { parseHttpDate } from './http-date.js';
 import type { Reuse } from './policy.js';
 import type { RequestWishes } from './request-wishes.js';
 import type { ResponseFields } from './response-fields.js';
+import type { StoredBody } from './stored-body.js';
 
 /** What a {@link StoredResponse} is made of. */
 export interface StoredResponseInit {
@@ -14,7 +17,7 @@ export interface StoredResponseInit {
   readonly statusText: string;
   /** Its head; belongs to the stored response afterwards. */
   readonly parsed: ResponseFields;
-  readonly body: Buffer;
+  readonly body: StoredBody;
   readonly reuse: Reuse;
   /** When its head came, on the clock's monotonic scale and since the epoch, in milliseconds. */
   readonly arrivedAt: number;
@@ -33,7 +36,7 @@ const OF_THE_BODY = new Set(['content-encoding', 'content-length', 'content-md5'
 const NOT_IN_304 = /^(?:content-(?!location)|accept-ranges$)/i;
 
 /** A response that was stored, with all that does not change from one use to the next worked out. Immutable. */
-export class StoredResponse implements Validators {
+export class StoredResponse implements Validators, KeptHead {
   readonly key: string;
   readonly variant: string;
   readonly service: string;
@@ -41,7 +44,7 @@ export class StoredResponse implements Validators {
   readonly statusText: string;
   /** Names and values in turn, with `Date` and `Content-Length`, without `Age`. */
   readonly fields: readonly string[];
-  readonly body: Buffer;
+  readonly body: StoredBody;
   readonly reuse: Reuse;
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
@@ -52,7 +55,9 @@ export class StoredResponse implements Validators {
   /** Bytes that it takes in all. */
   readonly size: number;
   readonly arrivedAt: number;
-  #notModified: readonly string[] | undefined;
+  #notModified: KeptHead | undefined;
+  #lines: string | undefined;
+  #hasLines = false;
 
   constructor(init: StoredResponseInit) {
     const { parsed, body } = init;
@@ -76,8 +81,10 @@ export class StoredResponse implements Validators {
     if (init.status !== 204) fields.push('Content-Length', String(body.length));
     this.fields = fields;
     this.tags = parsed.tags;
-    let size = OVERHEAD + body.length + this.key.length + this.variant.length;
-    for (let i = 0; i < fields.length; i++) size += (fields[i]?.length ?? 0) + FIELD_OVERHEAD / 2;
+    let size = OVERHEAD + this.key.length + this.variant.length;
+    size += body.length > MOST_IN_SLAB ? body.length : Math.ceil(body.length * (1 + MOST_WASTE));
+    // Twice: as texts of their own, and as the lines that they are sent as.
+    for (let i = 0; i < fields.length; i++) size += 2 * (fields[i]?.length ?? 0) + FIELD_OVERHEAD / 2;
     for (const tag of this.tags) size += tag.length + FIELD_OVERHEAD;
     this.size = size;
   }
@@ -100,8 +107,23 @@ export class StoredResponse implements Validators {
     return !this.reuse.neverStale && wishes.minFresh === 0 && wishes.maxStale > 0 && -left <= wishes.maxStale;
   }
 
-  /** The fields of a 304 in its place. */
-  get notModifiedFields(): readonly string[] {
+  get length(): number {
+    return this.body.length;
+  }
+
+  /** Made for the first hit: most responses never have one. */
+  get lines(): string | undefined {
+    if (!this.#hasLines) {
+      this.#hasLines = true;
+      const lines = serialiseFields(this.fields, this.length);
+      // A text that was put together is many until it is made one; each hit would do that anew.
+      this.#lines = lines === undefined ? undefined : Buffer.from(lines, 'latin1').toString('latin1');
+    }
+    return this.#lines;
+  }
+
+  /** The head of a 304 in its place, but for the status. */
+  get notModified(): KeptHead {
     if (this.#notModified === undefined) {
       const fields: string[] = [];
       for (let i = 0; i + 1 < this.fields.length; i += 2) {
@@ -110,7 +132,7 @@ export class StoredResponse implements Validators {
         if (this.etag !== undefined && name.toLowerCase() === 'last-modified') continue;
         fields.push(name, this.fields[i + 1] ?? '');
       }
-      this.#notModified = fields;
+      this.#notModified = { fields, lines: undefined, length: 0 };
     }
     return this.#notModified;
   }
@@ -125,7 +147,7 @@ export class StoredResponse implements Validators {
     const taken: string[] = [];
     for (let i = 0; i + 1 < newer.length; i += 2) {
       const name = (newer[i] ?? '').toLowerCase();
-      const role = roleOf(name);
+      const { role } = fieldOf(name);
       if (OF_THE_BODY.has(name) || role >= FieldRole.NotStored) continue;
       if (role === FieldRole.SetCookie && !cookies) continue;
       replaced.add(name);

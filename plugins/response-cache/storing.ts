@@ -1,18 +1,29 @@
 import type { BodySink, BodyTap, Clock, Exchange, UpstreamResponse } from '../../core/index.js';
 import type { Arrival } from './arrival.js';
+import { MOST_IN_SLAB } from './body-slabs.js';
 import { DirectiveReader } from './cache-control.js';
 import type { CacheState } from './cache-state.js';
 import { identifies } from './conditional.js';
 import { evaluate } from './evaluate.js';
+import { DateReader } from './http-date.js';
 import type { Lookup } from './lookup.js';
 import type { CachePolicy, Reception, Refusal, Reuse } from './policy.js';
 import { Recorder } from './recorder.js';
 import { unkeyedFields } from './request-key.js';
 import { ResponseFields } from './response-fields.js';
+import { StoredBody } from './stored-body.js';
 import { StoredResponse } from './stored-response.js';
 
 /** For how long nobody waits for a response of which the one before could not be shared, in milliseconds. */
 const UNSHARED_FOR = 10_000;
+
+/** A response that may be stored as soon as its body is there. */
+interface Deposit {
+  readonly arrival: Arrival;
+  readonly parsed: ResponseFields;
+  readonly reception: Reception;
+  readonly selected: { readonly reuse: Reuse; readonly variant: string };
+}
 
 /** Puts responses into the store: whole ones, newer heads for old bodies, and what HEAD tells. */
 export class Storing {
@@ -21,6 +32,8 @@ export class Storing {
   readonly #policy: CachePolicy;
   readonly #maxEntry: number;
   readonly #directives = new DirectiveReader();
+  #latestReuse: Reuse | undefined = undefined;
+  readonly #dates = new DateReader();
 
   constructor(state: CacheState, clock: Clock, policy: CachePolicy, maxEntry: number) {
     this.#state = state;
@@ -41,7 +54,7 @@ export class Storing {
     attach: (recorder: BodyTap & BodySink) => void,
   ): Reuse | Refusal {
     const { upstream, flight, fetch, lookup } = arrival;
-    const parsed = new ResponseFields(arrival.fields, this.#policy.targetedFields);
+    const parsed = this.#parse(arrival.fields);
     const reception = this.#reception(upstream);
     const reuse = this.#evaluate(lookup, upstream.status, parsed, reception);
     const declared = Number(parsed.contentLength ?? Number.NaN);
@@ -57,40 +70,54 @@ export class Storing {
       return refusal;
     }
     if (reuse.lifetime <= reuse.initialAge || reuse.alwaysValidate) this.#unshared(arrival);
-    const selected = this.#selectedBy(lookup, reuse);
-    const recorder = new Recorder({
+    const deposit = { arrival, parsed, reception, selected: this.#selectedBy(lookup, reuse) };
+    // Most small bodies have come along with their head.
+    const whole = upstream.wholeText(Math.min(MOST_IN_SLAB, this.#maxEntry));
+    if (whole !== undefined && (Number.isNaN(declared) || declared === whole.length))
+      this.#store(deposit, whole);
+    else attach(this.#recorder(deposit, declared));
+    return reuse;
+  }
+
+  /** @param body its bytes; or a text, each byte one character */
+  #store({ arrival, parsed, reception, selected }: Deposit, body: string | Buffer): void {
+    const { upstream, flight, fetch, lookup } = arrival;
+    this.#state.fetches.end(fetch);
+    if (!fetch.voided) {
+      this.#put(
+        new StoredResponse({
+          key: lookup.key,
+          variant: selected.variant,
+          service: fetch.service,
+          status: upstream.status,
+          statusText: upstream.statusText,
+          parsed,
+          body: new StoredBody(body),
+          reuse: selected.reuse,
+          arrivedAt: Math.round(upstream.headAt),
+          arrivedOn: reception.time,
+        }),
+      );
+    }
+    flight?.land(fetch.voided ? 'unusable' : 'stored');
+  }
+
+  /** Stores a body that is still on its way, once it is there. */
+  #recorder(deposit: Deposit, declared: number): Recorder {
+    const { arrival } = deposit;
+    const { flight, fetch } = arrival;
+    return new Recorder({
       limit: this.#maxEntry,
       declared: Number.isNaN(declared) ? undefined : declared,
       budget: this.#state.recording,
       isAwaited: () => flight?.hasWaiters ?? false,
-      onWhole: (body) => {
-        this.#state.fetches.end(fetch);
-        if (!fetch.voided) {
-          this.#put(
-            new StoredResponse({
-              key: lookup.key,
-              variant: selected.variant,
-              service: fetch.service,
-              status: upstream.status,
-              statusText: upstream.statusText,
-              parsed,
-              body,
-              reuse: selected.reuse,
-              arrivedAt: Math.round(upstream.headAt),
-              arrivedOn: reception.time,
-            }),
-          );
-        }
-        flight?.land(fetch.voided ? 'unusable' : 'stored');
-      },
+      onWhole: (body) => this.#store(deposit, body),
       onFailure: (reason) => {
         this.#state.fetches.end(fetch);
         if (reason === 'too-large') this.#unshared(arrival);
         flight?.land('abandoned');
       },
     });
-    attach(recorder);
-    return reuse;
   }
 
   /**
@@ -101,13 +128,13 @@ export class Storing {
   freshen(arrival: Arrival, stored: StoredResponse): StoredResponse | undefined {
     const { upstream, lookup, fetch, flight } = arrival;
     this.#state.fetches.end(fetch);
-    const received = new ResponseFields(arrival.fields, this.#policy.targetedFields);
+    const received = this.#parse(arrival.fields);
     if (!identifies(received.etag, stored)) {
       this.#state.store.remove(stored);
       return undefined;
     }
     const fields = stored.updatedFields(arrival.fields, this.#policy.storeSetCookie);
-    const parsed = new ResponseFields(fields, this.#policy.targetedFields);
+    const parsed = this.#parse(fields);
     // The age is that of the 304, not what the stored head says of an earlier one.
     parsed.age = received.age;
     const reception = this.#reception(upstream);
@@ -151,8 +178,17 @@ export class Storing {
     this.#state.fetches.end(arrival.fetch);
   }
 
+  #parse(fields: readonly string[]): ResponseFields {
+    return new ResponseFields(fields, this.#policy.targetedFields, this.#dates.read);
+  }
+
   #evaluate(lookup: Lookup, status: number, fields: ResponseFields, reception: Reception): Reuse | Refusal {
-    return evaluate({ status, fields, reception, request: lookup }, this.#policy, this.#directives.read);
+    const candidate = { status, fields, reception, request: lookup };
+    const reuse = evaluate(candidate, this.#policy, this.#directives.read);
+    if (typeof reuse === 'string') return reuse;
+    // Many responses say the same: they share what was made of it.
+    if (this.#latestReuse === undefined || !isSameReuse(reuse, this.#latestReuse)) this.#latestReuse = reuse;
+    return this.#latestReuse;
   }
 
   #selectedBy(lookup: Lookup, reuse: Reuse): { reuse: Reuse; variant: string } {
@@ -179,6 +215,21 @@ export class Storing {
     this.#state.unshared.set(lookup.flightKey, this.#clock.monotonic() + UNSHARED_FOR);
     flight?.land('unusable');
   }
+}
+
+function isSameReuse(one: Reuse, other: Reuse): boolean {
+  return (
+    one.lifetime === other.lifetime &&
+    one.initialAge === other.initialAge &&
+    one.implicit === other.implicit &&
+    one.isPublic === other.isPublic &&
+    one.alwaysValidate === other.alwaysValidate &&
+    one.neverStale === other.neverStale &&
+    one.staleWhileRevalidate === other.staleWhileRevalidate &&
+    one.staleIfError === other.staleIfError &&
+    one.omitted === other.omitted &&
+    one.vary === other.vary
+  );
 }
 
 function withUnkeyed(vary: readonly string[], exchange: Exchange): readonly string[] {

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { MemoryStore } from '../../../plugins/response-cache/memory-store.js';
 import { ResponseFields } from '../../../plugins/response-cache/response-fields.js';
+import { StoredBody } from '../../../plugins/response-cache/stored-body.js';
 import { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
 import { until } from '../../support/until.js';
 import { runCache } from './kit.js';
@@ -28,7 +29,7 @@ function response(key: string, body = Buffer.alloc(16), variant = 'v', tag?: str
     status: 200,
     statusText: 'OK',
     parsed: new ResponseFields(fields, []),
-    body,
+    body: new StoredBody(body),
     reuse: {
       lifetime: 600_000,
       initialAge: 0,

@@ -1,0 +1,111 @@
+import type { StoredBody } from './stored-body.js';
+
+/** Bytes of the largest body that goes into a slab; larger ones keep memory of their own. */
+export const MOST_IN_SLAB = 16 * 1024;
+
+/** What slabs may hold beside live bodies, as a share of those. */
+export const MOST_WASTE = 1 / 8;
+
+/** Slabs beyond that share: one is being filled, and some are about to be emptied. */
+const SPARE = 4;
+
+/** A slab's bytes: a small part of all, so that there are never many to look through. */
+const SHARE_OF_ALL = 1 / 512;
+const LEAST = 64 * 1024;
+const MOST = 4 * 1024 * 1024;
+
+/** Memory of many bodies: filled once, from its start to its end, so that what somebody reads there stays as it is. */
+export class Slab {
+  readonly memory: Buffer;
+  readonly #bodies: StoredBody[] = [];
+  #used = 0;
+  #live = 0;
+
+  constructor(bytes: number) {
+    this.memory = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /** Bytes of the bodies that are live. */
+  get live(): number {
+    return this.#live;
+  }
+
+  has(room: number): boolean {
+    return this.#used + room <= this.memory.length;
+  }
+
+  /** To be asked for {@link has} before. */
+  take(body: StoredBody): void {
+    body.moveTo(this, this.#used);
+    body.isLive = true;
+    this.#bodies.push(body);
+    this.#used += body.length;
+    this.#live += body.length;
+  }
+
+  drop(body: StoredBody): void {
+    body.isLive = false;
+    this.#live -= body.length;
+  }
+
+  *liveBodies(): Iterable<StoredBody> {
+    for (const body of this.#bodies) if (body.isLive && body.slab === this) yield body;
+  }
+}
+
+/**
+ * Where small bodies are kept: a Buffer for each would take longer to make and to collect than all else that is done to
+ * store a response. A slab goes when none of its bodies is live any more; one of which little is live is emptied into
+ * another, so that none is kept for the sake of a few bodies.
+ */
+export class BodySlabs {
+  readonly #slabs = new Set<Slab>();
+  readonly #slabBytes: number;
+  #filling: Slab | undefined;
+  #live = 0;
+
+  /** @param maxBytes of all bodies together */
+  constructor(maxBytes: number) {
+    this.#slabBytes = Math.min(MOST, Math.max(LEAST, Math.round(maxBytes * SHARE_OF_ALL)));
+  }
+
+  /** Bytes of all slabs. */
+  get bytes(): number {
+    return this.#slabs.size * this.#slabBytes;
+  }
+
+  /** Takes a body in, if it is a small one. */
+  add(body: StoredBody): void {
+    if (body.length === 0 || body.length > MOST_IN_SLAB) return;
+    this.#live += body.length;
+    this.#place(body);
+  }
+
+  /** A body is needed no more. Who reads it at this moment may read on. */
+  remove(body: StoredBody): void {
+    const { slab } = body;
+    if (slab === undefined || !body.isLive) return;
+    slab.drop(body);
+    this.#live -= body.length;
+    if (slab.live === 0 && slab !== this.#filling) this.#slabs.delete(slab);
+    else if (this.bytes > this.#live * (1 + MOST_WASTE) + SPARE * this.#slabBytes) this.#emptySparsest();
+  }
+
+  #place(body: StoredBody): void {
+    if (!this.#filling?.has(body.length)) {
+      this.#filling = new Slab(this.#slabBytes);
+      this.#slabs.add(this.#filling);
+    }
+    this.#filling.take(body);
+  }
+
+  #emptySparsest(): void {
+    let sparsest: Slab | undefined;
+    for (const slab of this.#slabs) {
+      if (slab !== this.#filling && slab.live < (sparsest?.live ?? Number.POSITIVE_INFINITY)) sparsest = slab;
+    }
+    if (sparsest === undefined) return;
+    this.#slabs.delete(sparsest);
+    for (const body of sparsest.liveBodies()) this.#place(body);
+  }
+}
