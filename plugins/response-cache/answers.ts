@@ -13,8 +13,8 @@ export type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 're
 export interface MissReport {
   readonly outcome: 'MISS' | 'BYPASS';
   readonly reason: ForwardReason;
-  /** The status that the upstream gave; undefined where none came. */
-  readonly status?: number;
+  /** The status that the upstream gave; undefined where none came, and the gateway answers by itself. */
+  readonly status?: number | undefined;
   /** For how long the response is fresh, in milliseconds, where it is being stored. */
   readonly storedFor?: number;
 }
@@ -90,8 +90,12 @@ export class Answers {
   /** Labels a response that came from the upstream, or a failure to get one. */
   missed(ctx: GatewayContext, report: MissReport): void {
     this.#count(ctx, report.outcome);
-    let member = `gateway; fwd=${report.reason}`;
-    if (report.status !== undefined) member += `; fwd-status=${report.status}`;
+    // RFC 9211 section 2: nothing of what the gateway makes by itself, such as its errors.
+    if (report.status === undefined) {
+      putFields(ctx.res, ['X-Cache-Status', report.outcome]);
+      return;
+    }
+    let member = `gateway; fwd=${report.reason}; fwd-status=${report.status}`;
     // Cache-Status last, since this cache is the nearest to the client (RFC 9211 section 2).
     if (report.storedFor === undefined) {
       putFields(ctx.res, ['X-Cache-Status', report.outcome, 'Cache-Status', member]);
@@ -117,7 +121,10 @@ export class Answers {
     const { length } = response.body;
     const range = parseRange(headers.range ?? '', length);
     if (range === undefined) return false;
-    const fields = without(response.fields, range === 'unsatisfiable' ? /^content-/i : /^content-length$/i);
+    const fields = without(
+      response.fields,
+      range === 'unsatisfiable' ? /^content-/i : /^content-(?:length|range)$/i,
+    );
     if (range === 'unsatisfiable') {
       fields.push('Content-Range', `bytes */${length}`, 'Content-Length', '0');
       const head = { fields, lines: undefined, length: 0 };

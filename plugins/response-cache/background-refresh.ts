@@ -1,8 +1,14 @@
-import { backgroundContext, type GatewayContext, type Logger } from '../../core/index.js';
+import {
+  backgroundContext,
+  type Clock,
+  type GatewayContext,
+  GatewayError,
+  type Logger,
+} from '../../core/index.js';
 import { arrivalOf, type Expected } from './arrival.js';
 import type { CacheState } from './cache-state.js';
 import { clearConditions, setConditions } from './conditions.js';
-import { landingOf } from './failures.js';
+import { isFailureStatus, landingOf, servesOnFailure } from './failures.js';
 import type { Lookup } from './lookup.js';
 import type { StoredResponse } from './stored-response.js';
 import type { Storing } from './storing.js';
@@ -13,10 +19,12 @@ type Run = (ctx: GatewayContext) => Promise<void>;
 export class BackgroundRefresh {
   readonly #state: CacheState;
   readonly #storing: Storing;
+  readonly #clock: Clock;
   readonly #logger: Logger;
 
-  constructor(state: CacheState, storing: Storing, logger: Logger) {
+  constructor(state: CacheState, storing: Storing, clock: Clock, logger: Logger) {
     this.#state = state;
+    this.#clock = clock;
     this.#storing = storing;
     this.#logger = logger;
   }
@@ -24,7 +32,7 @@ export class BackgroundRefresh {
   /** @param inner what stands inside the cache */
   start(ctx: GatewayContext, inner: Run, lookup: Lookup, stored: StoredResponse): void {
     const { flights, fetches } = this.#state;
-    if (ctx.method !== 'GET' || flights.get(lookup.flightKey) !== undefined) return;
+    if (flights.get(lookup.flightKey) !== undefined) return;
     const flight = flights.begin(lookup.flightKey);
     const background = backgroundContext(ctx);
     clearConditions(background.gateway);
@@ -47,8 +55,15 @@ export class BackgroundRefresh {
     await inner(background);
     const arrival = arrivalOf(background, [], expected);
     let isWanted = false;
-    if (arrival?.upstream.status === 304) {
+    const status = arrival?.upstream.status ?? 0;
+    if (isFailureStatus(status) && servesOnFailure(stored, this.#clock.monotonic())) {
+      background.gateway.upstream?.abort(new Error('The stored response is better'));
+      throw new GatewayError('BAD_GATEWAY', { message: `The upstream answered with ${status}` });
+    }
+    if (arrival !== undefined && status === 304) {
       this.#storing.freshen(arrival, stored);
+    } else if (arrival !== undefined && background.method === 'HEAD') {
+      this.#storing.freshenByHead(arrival, stored);
     } else if (arrival !== undefined) {
       this.#storing.record(arrival, stored, (recorder) => {
         isWanted = true;

@@ -68,11 +68,14 @@ export class Coalescing {
     lookup: Lookup,
     stored: StoredResponse | undefined,
   ): Promise<Flight | undefined> {
+    const deadline = this.#clock.monotonic() + this.#options.wait;
     for (let waits = 0; waits < MOST_WAITS; waits++) {
       const flight = this.#state.flights.get(lookup.flightKey);
       if (flight === undefined) return this.lead(lookup, stored);
       if (flight.size >= this.#options.maxWaiting) return undefined;
-      const landing = await flight.wait(ctx.gateway, this.#clock, this.#options.wait);
+      const patience = deadline - this.#clock.monotonic();
+      if (patience <= 0) return undefined;
+      const landing = await flight.wait(ctx.gateway, this.#clock, patience);
       if (ctx.res.destroyed) throw new GatewayError('CLIENT_CLOSED_REQUEST');
       if (landing instanceof GatewayError) throw sameFailure(landing);
       if (landing === 'abandoned') continue;

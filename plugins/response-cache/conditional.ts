@@ -36,11 +36,18 @@ export function isRangeWanted(ifRange: string | undefined, stored: Validators): 
 }
 
 /**
- * Whether a 304 is about the stored response (RFC 9111 section 4.3.4): it has no strong validator, or the very same.
+ * Whether a 304 is about the stored response (RFC 9111 section 4.3.4): it has the same entity tag, or where one of the two
+ * has none, the same date; or it has nothing to tell responses by. A strong tag is taken for the weak one of the same
+ * text, since upstreams that compress weaken the tag of a 200 and not that of its 304.
  */
-export function identifies(etag: string | undefined, stored: Validators): boolean {
-  if (etag === undefined || isWeak(etag) || stored.etag === undefined) return true;
-  return opaque(etag) === opaque(stored.etag);
+export function identifies(
+  { etag, lastModified }: Pick<Validators, 'etag' | 'lastModified'>,
+  stored: Validators,
+): boolean {
+  if (etag !== undefined && stored.etag !== undefined) return opaque(etag) === opaque(stored.etag);
+  if (lastModified !== undefined && stored.lastModified !== undefined)
+    return lastModified === stored.lastModified;
+  return etag === undefined;
 }
 
 /** The weak comparison of RFC 9110 section 8.8.3.2 with each tag of a list. */

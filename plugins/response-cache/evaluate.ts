@@ -14,6 +14,9 @@ const UNDERSTOOD = new Set([
   408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 429, 500, 501, 502, 503, 504, 505,
 ]);
 
+/** Of what one client has, or asks for a part of; nothing for others. */
+const ANSWERS_CONDITIONS = new Set([206, 304, 412, 416]);
+
 /** Never ends, or ends when it likes: who waits for the whole of it waits for ever. */
 const STREAMS = /^(?:text\/event-stream|application\/grpc|multipart\/x-mixed-replace)/i;
 
@@ -102,7 +105,7 @@ function refuse(
   policy: CachePolicy,
   directives: Directives,
 ): Refusal | undefined {
-  if (status === 206 || status === 304 || status < 200) return 'partial';
+  if (ANSWERS_CONDITIONS.has(status) || status < 200) return 'partial';
   if (policy.statuses.length > 0 && !policy.statuses.includes(status)) return 'status';
   const mustUnderstand = directives.has('must-understand');
   if (mustUnderstand && !UNDERSTOOD.has(status)) return 'status';

@@ -12,7 +12,6 @@ export class Flight {
   readonly #flights: Flights;
   /** Made with the first: mostly there are none. */
   #waiters: Set<(landing: Landing) => void> | undefined = undefined;
-  #cancelTimer: (() => void) | undefined;
   #landed = false;
 
   constructor(key: string, flights: Flights) {
@@ -24,16 +23,24 @@ export class Flight {
     return this.#waiters !== undefined && this.#waiters.size > 0;
   }
 
-  /** Waits for the end, or until patience ends, or the client goes away (then `abandoned`). */
+  /**
+   * Waits for the end, or until patience ends (then `unusable`), or the client goes away (then `abandoned`).
+   *
+   * @param patience in milliseconds
+   */
   wait(exchange: Exchange, clock: Clock, patience: number): Promise<Landing> {
-    this.#cancelTimer ??= startTimer(clock, patience, () => this.land('unusable'));
     this.#waiters ??= new Set();
     const waiters = this.#waiters;
     return new Promise((resolve) => {
-      waiters.add(resolve);
-      exchange.onFinished(() => {
-        if (waiters.delete(resolve)) resolve('abandoned');
-      });
+      const leave = (landing: Landing) => {
+        if (waiters.delete(leave)) {
+          timer.cancel();
+          resolve(landing);
+        }
+      };
+      const timer = clock.setTimeout(() => leave('unusable'), patience);
+      waiters.add(leave);
+      exchange.onFinished(() => leave('abandoned'));
     });
   }
 
@@ -41,21 +48,14 @@ export class Flight {
   land(landing: Landing): void {
     if (this.#landed) return;
     this.#landed = true;
-    this.#cancelTimer?.();
     this.#flights.remove(this.#key);
     if (this.#waiters === undefined) return;
-    for (const waiter of this.#waiters) waiter(landing);
-    this.#waiters.clear();
+    for (const leave of this.#waiters) leave(landing);
   }
 
   get size(): number {
     return this.#waiters?.size ?? 0;
   }
-}
-
-function startTimer(clock: Clock, delay: number, callback: () => void): () => void {
-  const timer = clock.setTimeout(callback, delay);
-  return () => timer.cancel();
 }
 
 /** The upstream requests that others wait for, by what they ask for. */

@@ -44,20 +44,25 @@ export class Invalidation {
  * paths or those that clients see, so both are tried where it cannot be told.
  */
 function keysOf(exchange: Exchange, reference: string): string[] {
-  const upstreamHost = exchange.target === undefined ? exchange.host : new URL(exchange.target.url).host;
+  let seenOrigin: string;
+  let upstreamOrigin: string;
   let url: URL;
   try {
-    url = new URL(reference, `http://${upstreamHost}${exchange.upstreamPath}`);
+    seenOrigin = new URL(`${exchange.scheme}://${exchange.host}`).origin;
+    upstreamOrigin = exchange.target === undefined ? seenOrigin : new URL(exchange.target.url).origin;
+    url = new URL(reference, upstreamOrigin + exchange.upstreamPath);
   } catch {
     return [];
   }
   const path = url.pathname + url.search;
   const paths = new Set<string>();
-  if (url.host === upstreamHost) paths.add(path);
-  if (url.host === exchange.host || url.host === upstreamHost) {
+  const isSeen = url.origin === seenOrigin;
+  const isUpstream = url.origin === upstreamOrigin;
+  if (isUpstream) paths.add(path);
+  if (isSeen || isUpstream) {
     const [seen, sent] = prefixes(exchange);
     if (path.startsWith(seen)) paths.add(sent + path.slice(seen.length));
-    if (url.host === exchange.host && exchange.service.settings.preserveHost) paths.add(path);
+    if (isSeen && exchange.service.settings.preserveHost) paths.add(path);
   }
   const key = resourceKey(exchange);
   const base = key.slice(0, key.length - exchange.upstreamPath.length);

@@ -52,7 +52,12 @@ export class Lookup {
 
   /** What requests have in common that can wait for one response, as far as is known. */
   get flightKey(): string {
-    this.#flightKey ??= `${this.key}\n${this.variant(this.partition, this.#vary)}`;
+    if (this.#flightKey === undefined) {
+      this.#flightKey = `${this.key}\n${this.variant(this.partition, this.#vary)}`;
+      // What the upstream may know somebody by keeps a response from being for others.
+      if (this.cookie) this.#flightKey += '\ncookie';
+      if (this.authorization) this.#flightKey += '\nauthorization';
+    }
     return this.#flightKey;
   }
 
@@ -97,6 +102,9 @@ export class Lookup {
 const NONE: readonly string[] = [];
 
 function newer(one: StoredResponse | undefined, other: StoredResponse): StoredResponse {
+  // RFC 9111 section 4.1: one without Vary is what an upstream that forgets it at times made of another request.
+  if (one !== undefined && (one.reuse.vary.length === 0) !== (other.reuse.vary.length === 0))
+    return one.reuse.vary.length === 0 ? other : one;
   return one === undefined ||
     other.date > one.date ||
     (other.date === one.date && other.arrivedAt > one.arrivedAt)

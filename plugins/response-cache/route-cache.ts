@@ -72,7 +72,7 @@ export class RouteCache {
     this.#answers = new Answers(clock, state.statistics);
     this.#storing = new Storing(state, clock, options.policy, options.maxEntry);
     this.#coalescing = new Coalescing(state, clock, this.#answers, options.coalesce);
-    this.#background = new BackgroundRefresh(state, this.#storing, logger);
+    this.#background = new BackgroundRefresh(state, this.#storing, clock, logger);
     this.#invalidation = new Invalidation(state, this.#answers);
   }
 
@@ -86,8 +86,9 @@ export class RouteCache {
     const isPlain = isPlainRequest(req.rawHeaders);
     const wishes = isPlain || !this.#requestDirectives ? NO_WISHES : readWishes(req.headers);
     // A GET with a body asks for something else than its URL.
-    if (wishes.noStore || exchange.hasBody || (!isPlain && isForOrigin(req.headers)))
-      return this.#bypass(ctx, next);
+    if (exchange.hasBody || (!isPlain && isForOrigin(req.headers)))
+      return wishes.onlyIfCached ? this.#refuse(ctx) : this.#bypass(ctx, next);
+    if (wishes.noStore && !wishes.onlyIfCached) return this.#bypass(ctx, next);
     const lookup = new Lookup(exchange, this.#origins.of(exchange), this.#identity, isPlain);
     const stored = lookup.find(this.#state.store);
     if (stored !== undefined) {
@@ -103,9 +104,17 @@ export class RouteCache {
   async #bypass(ctx: GatewayContext, next: () => Promise<void>): Promise<void> {
     try {
       await next();
-    } finally {
+    } catch (failure) {
       this.#answers.missed(ctx, { outcome: 'BYPASS', reason: 'request' });
+      throw failure;
     }
+    this.#answers.missed(ctx, { outcome: 'BYPASS', reason: 'request', status: statusOf(ctx) });
+  }
+
+  /** RFC 9111 section 5.2.1.7: a client that wants it from the cache or not at all. */
+  #refuse(ctx: GatewayContext): never {
+    this.#answers.missed(ctx, { outcome: 'MISS', reason: 'request' });
+    throw new GatewayError('GATEWAY_TIMEOUT', { message: 'The response is not in the cache' });
   }
 
   #answer(ctx: GatewayContext, stored: StoredResponse, now: number): void {
@@ -116,10 +125,7 @@ export class RouteCache {
   async #miss(question: Question): Promise<void> {
     const { ctx, lookup, wishes, stored } = question;
     lookup.prepare();
-    if (wishes.onlyIfCached) {
-      this.#answers.missed(ctx, { outcome: 'MISS', reason: 'request' });
-      throw new GatewayError('GATEWAY_TIMEOUT', { message: 'The response is not in the cache' });
-    }
+    if (wishes.onlyIfCached) this.#refuse(ctx);
     if (stored !== undefined && this.#mayRefreshLater(stored, wishes)) {
       this.#background.start(ctx, question.inner, lookup, stored);
       this.#answer(ctx, stored, this.#clock.monotonic());
@@ -140,7 +146,7 @@ export class RouteCache {
     } catch (failure) {
       flight?.land(landingOf(failure));
       if (stored !== undefined && isUpstreamFailure(failure) && this.#servesOnFailure(stored)) {
-        this.#answers.stored(ctx, stored, 'STALE');
+        this.#answers.stored(ctx, stored, 'STALE', reason);
         return;
       }
       if (ctx.gateway.decisions.cache === undefined) this.#answers.missed(ctx, { outcome: 'MISS', reason });
@@ -174,7 +180,7 @@ export class RouteCache {
       if (arrival === undefined) {
         this.#state.fetches.end(fetch);
         flight?.land('unusable');
-        this.#answers.missed(ctx, { outcome: 'MISS', reason, status: ctx.res.statusCode });
+        this.#answers.missed(ctx, { outcome: 'MISS', reason, status: statusOf(ctx) });
       } else {
         this.#received(ctx, before, arrival, stored, reason);
       }
@@ -198,7 +204,7 @@ export class RouteCache {
       this.#state.fetches.end(fetch);
       flight?.land(new GatewayError('BAD_GATEWAY'));
       forgetReceived(ctx, before);
-      this.#answers.stored(ctx, stored, 'STALE');
+      this.#answers.stored(ctx, stored, 'STALE', `${reason}; fwd-status=${status}`);
       return;
     }
     if (ctx.method === 'HEAD') {
@@ -246,4 +252,9 @@ export class RouteCache {
     if (stored === undefined) return lookup.isKnown ? 'vary-miss' : 'uri-miss';
     return wishes.noCache || stored.freshFor(this.#clock.monotonic()) > 0 ? 'request' : 'stale';
   }
+}
+
+/** The status of a response that an upstream has a part in; undefined where a plugin has answered in its place. */
+function statusOf({ gateway, res }: GatewayContext): number | undefined {
+  return gateway.upstream === undefined ? undefined : res.statusCode;
 }

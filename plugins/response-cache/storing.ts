@@ -1,4 +1,11 @@
-import type { BodySink, BodyTap, Clock, Exchange, UpstreamResponse } from '../../core/index.js';
+import {
+  type BodySink,
+  type BodyTap,
+  type Clock,
+  type Exchange,
+  GatewayError,
+  type UpstreamResponse,
+} from '../../core/index.js';
 import type { Arrival } from './arrival.js';
 import { MOST_IN_SLAB } from './body-slabs.js';
 import { DirectiveReader } from './cache-control.js';
@@ -20,6 +27,7 @@ const UNSHARED_FOR = 10_000;
 /** A response that may be stored as soon as its body is there. */
 interface Deposit {
   readonly arrival: Arrival;
+  readonly superseded: StoredResponse | undefined;
   readonly parsed: ResponseFields;
   readonly reception: Reception;
   readonly selected: { readonly reuse: Reuse; readonly variant: string };
@@ -70,7 +78,7 @@ export class Storing {
       return refusal;
     }
     if (reuse.lifetime <= reuse.initialAge || reuse.alwaysValidate) this.#unshared(arrival);
-    const deposit = { arrival, parsed, reception, selected: this.#selectedBy(lookup, reuse) };
+    const deposit = { arrival, superseded, parsed, reception, selected: this.#selectedBy(lookup, reuse) };
     // Most small bodies have come along with their head.
     const whole = upstream.wholeText(Math.min(MOST_IN_SLAB, this.#maxEntry));
     if (whole !== undefined && (Number.isNaN(declared) || declared === whole.length))
@@ -80,10 +88,12 @@ export class Storing {
   }
 
   /** @param body its bytes; or a text, each byte one character */
-  #store({ arrival, parsed, reception, selected }: Deposit, body: string | Buffer): void {
+  #store({ arrival, superseded, parsed, reception, selected }: Deposit, body: string | Buffer): void {
     const { upstream, flight, fetch, lookup } = arrival;
     this.#state.fetches.end(fetch);
     if (!fetch.voided) {
+      // It may be another variant by now, and would be found again.
+      if (superseded !== undefined) this.#state.store.remove(superseded);
       this.#put(
         new StoredResponse({
           key: lookup.key,
@@ -115,7 +125,8 @@ export class Storing {
       onFailure: (reason) => {
         this.#state.fetches.end(fetch);
         if (reason === 'too-large') this.#unshared(arrival);
-        flight?.land('abandoned');
+        else
+          flight?.land(new GatewayError('BAD_GATEWAY', { message: 'The upstream broke off its response' }));
       },
     });
   }
@@ -127,12 +138,13 @@ export class Storing {
    */
   freshen(arrival: Arrival, stored: StoredResponse): StoredResponse | undefined {
     const { upstream, lookup, fetch, flight } = arrival;
-    this.#state.fetches.end(fetch);
     const received = this.#parse(arrival.fields);
-    if (!identifies(received.etag, stored)) {
+    if (!identifies(received, stored)) {
+      // The upstream is asked again: what is removed in the meantime still counts.
       this.#state.store.remove(stored);
       return undefined;
     }
+    this.#state.fetches.end(fetch);
     const fields = stored.updatedFields(arrival.fields, this.#policy.storeSetCookie);
     const parsed = this.#parse(fields);
     // The age is that of the 304, not what the stored head says of an earlier one.

@@ -2,18 +2,22 @@ import type { ResponseFields } from './response-fields.js';
 
 const ANY: readonly string[] = [];
 
+/** A field name in lower case (RFC 9110 section 5.6.2). */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+
 /**
  * The request fields that a `Vary` field lists (RFC 9110 section 12.5.5), in lower case, sorted.
  *
- * @returns undefined for `*`, which no request ever matches
+ * @returns undefined for `*`, which no request ever matches, and for what lists no names
  */
 export function parseVary(field: string): readonly string[] | undefined {
   if (field === '') return ANY;
   const names = new Set<string>();
   for (const part of field.toLowerCase().split(',')) {
     const name = part.trim();
-    if (name === '*') return undefined;
-    if (name !== '') names.add(name);
+    if (name === '') continue;
+    if (name === '*' || !TOKEN.test(name)) return undefined;
+    names.add(name);
   }
   return [...names].sort();
 }
@@ -40,18 +44,24 @@ export function normalised(name: string, value: string | undefined): string {
   switch (name) {
     case 'accept-encoding':
       return `=${members(value.toLowerCase()).filter(isWanted).sort().join()}`;
-    case 'accept':
     case 'accept-language':
     case 'accept-charset':
       return `=${members(value.toLowerCase()).sort().join()}`;
+    case 'accept':
+      // Parameters of media types may tell upper from lower case, and have commas in quoted strings.
+      return `=${value.includes('"') ? value : members(value).sort().join()}`;
     default:
       // Blanks mean something in quoted strings, and nothing around the commas of a list.
-      return `=${value.includes('"') ? value : members(value).join()}`;
+      return `=${value.includes('"') ? value : value.split(',').map(trimmed).join()}`;
   }
 }
 
 function members(value: string): string[] {
   return value.split(',').map((member) => (member.includes(';') ? parameters(member) : member.trim()));
+}
+
+function trimmed(member: string): string {
+  return member.trim();
 }
 
 function parameters(member: string): string {

@@ -133,6 +133,49 @@ describe('response-cache: coalescing', () => {
     expect(kit.clock.pending).to.equal(0);
   });
 
+  it('nobody waits longer than that where one after the other goes away before the head', async () => {
+    const held = new Held();
+    const kit = await runCache(held.handler, { coalesce: { wait: '5s' } });
+    const leaders = [];
+    for (let i = 0; i < 3; i++) {
+      const leader = get(`${kit.url}/api/v1/demo/a`, { agent: false });
+      leader.on('error', () => undefined);
+      leaders.push(leader);
+      await held.arrived(1);
+      await settled(kit);
+    }
+    const asking = ask(kit, 1);
+    await settled(kit);
+    for (const [index, leader] of leaders.slice(0, 2).entries()) {
+      kit.clock.tick(4000);
+      leader.destroy();
+      await held.arrived(index + 2);
+      await settled(kit);
+    }
+    // After 8 seconds the last one has waited for more than 5, and asks beside the third.
+    const asked = kit.asked();
+    for (const res of held.pending) res.end('x');
+    await Promise.all(asking);
+    leaders[2]?.destroy();
+    expect(asked).to.equal(4);
+  });
+
+  it('those without Cookie do not wait in vain for one who has one', async () => {
+    const held = new Held();
+    const kit = await runCache(held.handler);
+    const first = ask(kit, 1, '/a', { cookie: 'session=1' });
+    await held.arrived(1);
+    const asking = ask(kit, 20);
+    await settled(kit);
+    held.pending[0]?.end('for one');
+    await held.arrived(2);
+    await settled(kit);
+    const asked = kit.asked();
+    for (const res of held.pending.slice(1)) res.end('for all');
+    await Promise.all([...first, ...asking]);
+    expect(asked).to.equal(2);
+  });
+
   it('a slow client does not hold those back who wait', async () => {
     const held = new Held();
     const kit = await runCache(held.handler, { maxEntrySize: '8mb' });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Script } from './exchange-script.js';
-import type { Reply } from './kit.js';
+import { type CacheKit, type Reply, runCache } from './kit.js';
 
 /** What a response says, how many seconds pass, and what the second request gets. */
 type Row = readonly [headers: Record<string, string | string[]>, seconds: number, expected: string];
@@ -45,6 +45,25 @@ describe('response-cache, RFC 9111 sections 4.2 and 5: freshness', () => {
       [{ Expires: '2044-11-06T08:49:37Z' }, 0, 'MISS'],
     ]));
 
+  it('4.2: the time zone of the machine does not matter', async () => {
+    const before = process.env.TZ;
+    try {
+      for (const zone of ['America/Los_Angeles', 'Asia/Kolkata']) {
+        process.env.TZ = zone;
+        await expectRows([
+          [{ Expires: '{60}' }, 59, 'HIT'],
+          [{ Expires: '{60}' }, 61, 'MISS'],
+          [{ 'Cache-Control': 'max-age=60', Date: '{-50}' }, 9, 'HIT'],
+          [{ 'Cache-Control': 'max-age=60', Date: '{-50}' }, 10, 'MISS'],
+          [{ Expires: 'Mon Jan  1 12:30:00 2024' }, 0, 'HIT'],
+        ]);
+      }
+    } finally {
+      if (before === undefined) delete process.env.TZ;
+      else process.env.TZ = before;
+    }
+  });
+
   it('4.2.1: s-maxage wins over max-age, and that over Expires', () =>
     expectRows([
       [{ 'Cache-Control': 'max-age=1, s-maxage=60', Expires: '{0}' }, 30, 'HIT'],
@@ -64,6 +83,19 @@ describe('response-cache, RFC 9111 sections 4.2 and 5: freshness', () => {
       [{ 'Cache-Control': "max-age='60'" }, 0, 'MISS'],
     ]));
 
+  it('4.2.1: of conflicting directives the most restrictive counts, of two Expires lines the first', () =>
+    expectRows([
+      [{ 'Cache-Control': 'max-age=600, no-cache', ETag: '"1"' }, 0, 'MISS'],
+      [{ 'Cache-Control': 'public, no-store, max-age=600' }, 0, 'MISS'],
+      [{ 'Cache-Control': 'private, public, max-age=600' }, 0, 'MISS'],
+      [{ 'Cache-Control': 'no-cache="x-a", no-cache, max-age=600', ETag: '"1"' }, 0, 'MISS'],
+      [
+        { Expires: [new Date(Date.UTC(2024, 0, 1)).toUTCString(), 'Sun, 06 Nov 2044 08:49:37 GMT'] },
+        0,
+        'MISS',
+      ],
+    ]));
+
   it('4.2.2: guesses only where nothing is declared, for cacheable statuses, a tenth of the age', async () => {
     await expectRows([
       [{ 'Last-Modified': '{-1000}' }, 99, 'HIT'],
@@ -73,6 +105,22 @@ describe('response-cache, RFC 9111 sections 4.2 and 5: freshness', () => {
     await expectRows([[{ 'Last-Modified': '{-1000}' }, 0, 'MISS']], {}, { status: 403 });
     await expectRows([[{ 'Last-Modified': '{-1000}' }, 0, 'HIT']], {}, { status: 404 });
     await expectRows([[{ 'Last-Modified': '{-1000}' }, 0, 'MISS']], { undeclared: 'never' });
+  });
+
+  it('4.2.2: guesses nothing where an expiration is declared, not even a malformed one', () =>
+    expectRows([
+      [{ 'Last-Modified': '{-1000}', 'Cache-Control': 'max-age=1' }, 2, 'MISS'],
+      [{ 'Last-Modified': '{-1000}', 'Cache-Control': 's-maxage=1' }, 2, 'MISS'],
+      [{ 'Last-Modified': '{-1000}', Expires: '{1}' }, 2, 'MISS'],
+      [{ 'Last-Modified': '{-1000}', Expires: '0' }, 0, 'MISS'],
+      [{ 'Last-Modified': '{-1000}', 'Cache-Control': 'max-age=soon' }, 0, 'MISS'],
+    ]));
+
+  it('4.2.2: the statuses for which it guesses are those of RFC 9110 section 15.1', async () => {
+    for (const status of [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501])
+      await expectRows([[{ 'Last-Modified': '{-1000}' }, 99, 'HIT']], {}, { status, body: '' });
+    for (const status of [201, 202, 205, 302, 303, 307, 400, 401, 403, 429, 500, 502, 503, 504])
+      await expectRows([[{ 'Last-Modified': '{-1000}' }, 0, 'MISS']], {}, { status, body: '' });
   });
 
   it('4.2.2: an old guess is revalidated or asked for anew', async () => {
@@ -100,6 +148,17 @@ describe('response-cache, RFC 9111 sections 4.2 and 5: freshness', () => {
     expect(headers).to.include({ age: '42', 'x-cache-ttl': '558' });
   });
 
+  it('4.2.3: the time from the request to the response counts', async () => {
+    const kit: CacheKit = await runCache(() => {
+      kit.clock.tick(10_000);
+      return { headers: { 'Cache-Control': 'max-age=60', Age: '20', Date: kit.date() } };
+    });
+    await kit.agent.get('/api/v1/demo/a').expect('X-Cache-Status', 'MISS').expect('X-Cache-TTL', '30');
+    await kit.agent.get('/api/v1/demo/a').expect('X-Cache-Status', 'HIT').expect('Age', '30');
+    kit.clock.tick(30_000);
+    await kit.agent.get('/api/v1/demo/a').expect('X-Cache-Status', 'MISS');
+  });
+
   it('4.2.4: serves nothing stale that must be revalidated, not even when the upstream fails', async () => {
     const script = await Script.open({ staleIfError: '1h', staleWhileRevalidate: '1h' });
     for (const directive of ['must-revalidate', 'proxy-revalidate', 's-maxage=1', 'no-cache']) {
@@ -122,7 +181,7 @@ describe('response-cache, RFC 9111 sections 4.2 and 5: freshness', () => {
       [{ 'Cache-Control': 'max-age=60', Age: '-50' }, 30, 'HIT'],
     ]));
 
-  it('5.2: directives have quoted arguments, any case, and unknown ones beside them', () =>
+  it('5.2 and 5.2.3: directives have quoted arguments, any case, and unknown ones beside them', () =>
     expectRows([
       [{ 'Cache-Control': 'foo="max-age=0, no-store", MAX-AGE="60"' }, 30, 'HIT'],
       [{ 'Cache-Control': 'max-age=60, extension, other=1' }, 30, 'HIT'],

@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import compress from '../../../plugins/compress/index.js';
+import { request as rawRequest } from '../../support/raw-client.js';
+import { until } from '../../support/until.js';
 import { Script } from './exchange-script.js';
 import { runCache } from './kit.js';
 
@@ -26,6 +29,25 @@ describe('response-cache, RFC 9111 sections 4, 4.1, 4.4 and 5.2: reuse', () => {
     const visit = await script.send('HEAD', '/a');
     expect(visit).to.include({ cache: 'HIT', text: '', status: 200 });
     expect(visit.headers).to.include({ 'content-length': '7' });
+  });
+
+  it('4: a response is for its own URL only', async () => {
+    const script = await Script.open();
+    script.origin({ headers: FRESH });
+    const urls = ['/a', '/a?x=1', '/a?x=2', '/a?x=1&y=1', '/a?y=1&x=1', '/A', '/a/', '/a%20', '/b'];
+    for (const url of urls) expect((await script.get(url)).cache, url).to.equal('MISS');
+    for (const url of urls) expect((await script.get(url)).cache, url).to.equal('HIT');
+  });
+
+  it('4: passes unsafe requests on, whatever is stored', async () => {
+    const script = await Script.open();
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+      script.origin({ headers: FRESH, body: 'stored' }, { headers: FRESH, body: 'from the origin' });
+      await script.get(`/${method}`);
+      const visit = await script.send(method, `/${method}`, { 'cache-control': 'only-if-cached, max-stale' });
+      expect(visit, method).to.include({ cache: 'BYPASS', text: 'from the origin' });
+      expect(visit.seen?.method).to.equal(method);
+    }
   });
 
   it('4: of several fitting responses the newest is used', async () => {
@@ -68,6 +90,95 @@ describe('response-cache, RFC 9111 sections 4, 4.1, 4.4 and 5.2: reuse', () => {
       expect((await script.get(`/${name}`, { [name]: other })).cache, name).to.equal('HIT');
       expect((await script.get(`/${name}`, { [name]: 'fr' })).cache, name).to.equal('MISS');
     }
+  });
+
+  it('4.1: of fitting responses, one of which has no Vary, the newest with Vary is used', async () => {
+    const script = await Script.open();
+    script.origin({ headers: { ...FRESH, Vary: 'Accept-Language' }, body: 'german' });
+    await script.get('/a', { 'accept-language': 'de' });
+    script.wait(5);
+    script.origin({ headers: FRESH, body: 'default' });
+    await script.get('/a', { 'accept-language': 'fr' });
+    expect(await script.get('/a', { 'accept-language': 'de' })).to.include({ cache: 'HIT', text: 'german' });
+    expect(await script.get('/a', { 'accept-language': 'it' })).to.include({ cache: 'HIT', text: 'default' });
+  });
+
+  it('4.1: all lines of Vary count, and all lines of what it lists', async () => {
+    const script = await Script.open();
+    script.origin({ headers: { ...FRESH, Vary: ['X-A', 'x-b , ,X-a'] } });
+    const get = (lines: readonly (readonly string[])[]) =>
+      rawRequest(
+        script.kit.port,
+        'GET',
+        '/api/v1/demo/a',
+        lines.map(([name, value]) => `${name}: ${value}`),
+      );
+    const rows = [
+      [
+        [
+          ['X-A', '1'],
+          ['X-A', '2'],
+          ['X-B', '3'],
+        ],
+        'MISS',
+      ],
+      [
+        [
+          ['x-a', '1, 2'],
+          ['x-b', '3'],
+        ],
+        'HIT',
+      ],
+      [
+        [
+          ['X-A', '2'],
+          ['X-A', '1'],
+          ['X-B', '3'],
+        ],
+        'MISS',
+      ],
+      [
+        [
+          ['X-A', '1'],
+          ['X-B', '3'],
+        ],
+        'MISS',
+      ],
+      [
+        [
+          ['X-A', '1'],
+          ['X-A', '2'],
+        ],
+        'MISS',
+      ],
+    ] as const;
+    for (const [lines, expected] of rows) {
+      const response = await get(lines);
+      expect(response.header('x-cache-status'), JSON.stringify(lines)).to.equal(expected);
+    }
+  });
+
+  it('4.1: what a field itself tells apart are different variants', async () => {
+    const script = await Script.open();
+    const rows = [
+      ['cookie', 'session=1', 'session=1; q=1'],
+      ['x-path', '/a;q=1', '/a'],
+      [
+        'accept',
+        'application/ld+json;profile="http://a.example/A"',
+        'application/ld+json;profile="http://a.example/a"',
+      ],
+      ['accept', 'text/plain;x="1,2"', 'text/plain;x="2,1"'],
+      ['accept-encoding', 'gzip;q=0.5', 'gzip'],
+    ] as const;
+    const shared: string[] = [];
+    for (const [index, [name, one, other]] of rows.entries()) {
+      script.origin({ headers: { ...FRESH, Vary: name } });
+      await script.get(`/${index}`, { [name]: one });
+      if ((await script.get(`/${index}`, { [name]: other })).cache !== 'MISS')
+        shared.push(`${one} | ${other}`);
+    }
+    expect(shared).to.deep.equal([]);
   });
 
   it('4.1: an upstream that forgets Vary does not have its encoding or permission given to others', async () => {
@@ -129,6 +240,144 @@ describe('response-cache, RFC 9111 sections 4, 4.1, 4.4 and 5.2: reuse', () => {
     }
   });
 
+  it('4.4: nor what was asked for again before it, after a 304 about another representation', async () => {
+    let release: () => void = () => undefined;
+    const kit = await runCache((req, res, count) => {
+      if (req.method !== 'GET') return { status: 204 };
+      if (count === 1) return { headers: { 'Cache-Control': 'max-age=10', ETag: '"1"' }, body: 'first' };
+      if (count === 2) return { status: 304, headers: { ETag: '"2"' } };
+      release = () => {
+        res.setHeader('Cache-Control', 'max-age=600');
+        res.end('before');
+      };
+      return undefined;
+    });
+    const url = `${kit.url}/api/v1/demo/a`;
+    await (await fetch(url)).text();
+    kit.clock.tick(11_000);
+    const slow = fetch(url);
+    await until('the second question', () => kit.asked() === 3);
+    await fetch(url, { method: 'POST' });
+    release();
+    expect(await (await slow).text()).to.equal('before');
+    const { body } = await kit.agent.get('/api/v1/gateway/cache').expect(200);
+    expect(body).to.include({ size: 0, stored: 1 });
+  });
+
+  it('4.4: it removes nothing of an origin that has another scheme', async () => {
+    const script = await Script.open();
+    const { port, upstream } = script.kit;
+    for (const name of ['Location', 'Content-Location']) {
+      for (const reference of [
+        `https://127.0.0.1:${port}/api/v1/demo/other-scheme`,
+        `${upstream.url.replace('http:', 'https:')}/api/v1/other-scheme`,
+        `ftp://127.0.0.1:${port}/api/v1/demo/other-scheme`,
+      ]) {
+        script.origin({ headers: FRESH });
+        await script.get('/other-scheme');
+        script.origin({ status: 201, headers: { [name]: reference } });
+        await script.send('POST', '/collection/of');
+        expect((await script.get('/other-scheme')).cache, `${name}: ${reference}`).to.equal('HIT');
+      }
+    }
+  });
+
+  it('4.4: methods whose safety is unknown are taken for unsafe', async () => {
+    const script = await Script.open();
+    for (const method of ['PURGE', 'MKCOL', 'LOCK', 'M-SEARCH']) {
+      script.origin({ headers: FRESH });
+      await script.get(`/${method}`);
+      await rawRequest(script.kit.port, method, `/api/v1/demo/${method}`, ['Content-Length: 0']);
+      expect((await script.get(`/${method}`)).cache, method).to.equal('MISS');
+    }
+  });
+
+  it('RFC 9211 section 2: Cache-Status stands after the members of caches before', async () => {
+    const script = await Script.open();
+    script.origin(
+      { headers: { 'Cache-Control': 'max-age=10', ETag: '"1"', 'Cache-Status': 'origin; hit' } },
+      { status: 304, headers: { ETag: '"1"', 'Cache-Status': 'origin; fwd=stale' } },
+    );
+    const says = async (fields = {}) => (await script.get('/a', fields)).headers['cache-status'];
+    expect(await says()).to.match(/^origin; hit, gateway; fwd=uri-miss; /);
+    expect(await says()).to.equal('origin; hit, gateway; hit; ttl=10');
+    script.wait(11);
+    expect(await says()).to.match(/^origin; fwd=stale, gateway; fwd=stale; fwd-status=304; /);
+    expect(await says({ 'if-none-match': '"1"' })).to.match(/^origin; fwd=stale, gateway; hit; /);
+  });
+
+  it('RFC 9211 section 2: Cache-Status is in no response that the gateway makes by itself', async () => {
+    const script = await Script.open();
+    const { status, headers } = await script.get('/a', { 'cache-control': 'only-if-cached' });
+    expect(status).to.equal(504);
+    expect(headers).not.to.have.property('cache-status');
+  });
+
+  it('5.2: passes directives on, in both directions, whatever they mean to it', async () => {
+    const script = await Script.open();
+    const asked = 'max-age=5, unknown="a, b", no-transform';
+    const said = 'max-age=600, private="x-none", unknown=1, immutable';
+    script.origin({ headers: { 'Cache-Control': said, 'CDN-Cache-Control': 'max-age=300', Pragma: 'x' } });
+    const miss = await script.get('/a', { 'cache-control': asked, pragma: 'no-cache' });
+    expect(miss.seen?.headers).to.include({ 'cache-control': asked, pragma: 'no-cache' });
+    const hit = await script.get('/a');
+    for (const [visit, cache] of [
+      [miss, 'MISS'],
+      [hit, 'HIT'],
+    ] as const) {
+      expect(visit.cache).to.equal(cache);
+      expect(visit.headers).to.include({
+        'cache-control': said,
+        'cdn-cache-control': 'max-age=300',
+        pragma: 'x',
+      });
+    }
+    const passed = await script.send('POST', '/a', { 'cache-control': asked });
+    expect(passed.seen?.headers).to.include({ 'cache-control': asked });
+    expect(passed.headers).to.include({ 'cache-control': said });
+  });
+
+  it('5.2.1.5: no-store keeps what is stored from being replaced, and is passed on', async () => {
+    const script = await Script.open();
+    script.origin({ headers: FRESH, body: 'stored' }, { headers: FRESH, body: 'other' });
+    await script.get('/a');
+    const visit = await script.get('/a', { 'cache-control': 'no-store' });
+    expect(visit).to.include({ cache: 'BYPASS', text: 'other' });
+    expect(visit.seen?.headers).to.include({ 'cache-control': 'no-store' });
+    expect(await script.get('/a')).to.include({ cache: 'HIT', text: 'stored' });
+  });
+
+  it('5.2.2.2, 5.2.2.8 and 5.2.2.10: without an upstream there is an error, not a stale response', async () => {
+    const script = await Script.open({ staleIfError: '1h', staleWhileRevalidate: '1h' });
+    const rows = ['max-age=1, must-revalidate', 'max-age=1, proxy-revalidate', 's-maxage=1', 'no-cache'];
+    for (const [index, directives] of rows.entries()) {
+      script.origin({ headers: { 'Cache-Control': directives, ETag: '"1"' } });
+      await script.get(`/${index}`);
+    }
+    await script.kit.upstream.close();
+    script.wait(2);
+    for (const [index, directives] of rows.entries()) {
+      const { status, cache } = await script.get(`/${index}`, { 'cache-control': 'max-stale' });
+      expect(status, directives).to.be.oneOf([502, 503, 504]);
+      expect(cache, directives).to.equal('MISS');
+    }
+  });
+
+  it('5.2.2.5: a response with no-store takes nothing over, and what it supersedes is not used again', async () => {
+    const script = await Script.open({ staleIfError: '1h' });
+    script.origin(
+      { headers: { 'Cache-Control': 'max-age=1', ETag: '"1"' }, body: 'old' },
+      { headers: { 'Cache-Control': 'no-store', ETag: '"2"' }, body: 'secret' },
+      { status: 503 },
+    );
+    await script.get('/a');
+    script.wait(2);
+    expect((await script.get('/a')).text).to.equal('secret');
+    const last = await script.get('/a');
+    expect(last).to.include({ status: 503, cache: 'MISS' });
+    expect(last.seen?.headers).not.to.have.property('if-none-match');
+  });
+
   it('4.4: what was asked for before an unsafe request is not stored after it', async () => {
     let release: () => void = () => undefined;
     const { kit } = await slowScript((go) => {
@@ -143,7 +392,7 @@ describe('response-cache, RFC 9111 sections 4, 4.1, 4.4 and 5.2: reuse', () => {
     expect(body).to.include({ size: 0, stored: 0 });
   });
 
-  it('5.2.1: max-age, min-fresh, max-stale, no-cache and Pragma of requests are heeded', async () => {
+  it('5.2.1 and 5.4: max-age, min-fresh, max-stale, no-cache and Pragma of requests are heeded', async () => {
     const rows = [
       ['max-age=100', 50, 'HIT'],
       ['max-age=10', 50, 'MISS'],
@@ -189,6 +438,23 @@ describe('response-cache, RFC 9111 sections 4, 4.1, 4.4 and 5.2: reuse', () => {
     expect((await script.get('/a', { 'cache-control': 'only-if-cached' })).cache).to.equal('HIT');
   });
 
+  it('5.2.1.7: only-if-cached never goes to the upstream, whatever stands beside it', async () => {
+    const script = await Script.open();
+    script.origin({ headers: { ...FRESH, ETag: '"1"' } });
+    await script.get('/a');
+    const rows = [
+      { 'cache-control': 'only-if-cached, no-cache' },
+      { 'cache-control': 'only-if-cached, no-store' },
+      { 'cache-control': 'only-if-cached', 'if-match': '"1"' },
+    ];
+    const asked: string[] = [];
+    for (const fields of rows) {
+      const visit = await script.get('/a', fields);
+      if (visit.seen !== undefined) asked.push(JSON.stringify(fields));
+    }
+    expect(asked).to.deep.equal([]);
+  });
+
   it('5.2.2.4 and 5.2.2.7: the fields that no-cache and private name are not stored', async () => {
     const script = await Script.open();
     for (const directive of ['no-cache', 'private']) {
@@ -202,6 +468,24 @@ describe('response-cache, RFC 9111 sections 4, 4.1, 4.4 and 5.2: reuse', () => {
       expect(visit.cache).to.equal('HIT');
       expect(visit.headers).to.include({ 'x-kept': '3' });
       expect(visit.headers).not.to.have.any.keys('x-secret', 'x-other');
+    }
+  });
+
+  it('5.2.2.6: a response with no-transform is given as it came, though compress stands outside', async () => {
+    const script = await Script.open({}, { before: [{ definition: compress }] });
+    const body = 'text '.repeat(1000);
+    const type = { 'Content-Type': 'text/plain' };
+    const rows = [
+      ['max-age=600', 'br'],
+      ['max-age=600, No-Transform', undefined],
+    ] as const;
+    for (const [index, [directives, expected]] of rows.entries()) {
+      script.origin({ headers: { ...type, 'Cache-Control': directives }, body });
+      for (const cache of ['MISS', 'HIT']) {
+        const visit = await script.get(`/${index}`, { 'accept-encoding': 'br' });
+        expect(visit, directives).to.include({ cache, text: body });
+        expect(visit.headers['content-encoding'], directives).to.equal(expected);
+      }
     }
   });
 

@@ -23,6 +23,23 @@ describe('response-cache, RFC 9111 section 3: storing responses', () => {
     expect(await script.get('/a')).to.include({ cache: 'MISS', text: 'the whole' });
   });
 
+  it('3: does not give to others what a client got for its own Range or conditions', async () => {
+    const script = await Script.open({ statuses: [] });
+    const rows = [
+      [{ range: 'bytes=999-' }, { status: 416, headers: { ...FRESH, 'Content-Range': 'bytes */9' } }],
+      [{ 'if-none-match': '*' }, { status: 412, headers: FRESH }],
+      [{ 'if-none-match': '"1"' }, { status: 304, headers: { ...FRESH, ETag: '"1"' } }],
+    ] as const;
+    const given: number[] = [];
+    for (const [index, [fields, reply]] of rows.entries()) {
+      script.origin({ ...reply, body: '' }, { headers: FRESH, body: 'the whole' });
+      await script.get(`/${index}`, fields);
+      const { status } = await script.get(`/${index}`);
+      if (status !== 200) given.push(status);
+    }
+    expect(given).to.deep.equal([]);
+  });
+
   it('3: stores no response with no-store', async () => {
     const script = await Script.open();
     const reply = { headers: { 'Cache-Control': 'max-age=600, No-Store' } };
@@ -52,6 +69,25 @@ describe('response-cache, RFC 9111 section 3: storing responses', () => {
     expect((await script.again('/c', { status: 403, headers: FRESH })).cache).to.equal('HIT');
   });
 
+  it('3: stores the final response, and nothing of an interim one before it', async () => {
+    const upstream = await startRawUpstream(
+      answering(
+        'HTTP/1.1 103 Early Hints\r\nCache-Control: max-age=1\r\nX-Interim: 1\r\n\r\n' +
+          'HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 5\r\n\r\nfinal',
+      ),
+    );
+    try {
+      const script = await Script.open({ statuses: [] }, { service: { targets: [upstream.url] } });
+      await script.get('/a');
+      script.wait(300);
+      const visit = await script.get('/a');
+      expect(visit).to.include({ status: 200, cache: 'HIT', text: 'final' });
+      expect(visit.headers).not.to.have.property('x-interim');
+    } finally {
+      await upstream.close();
+    }
+  });
+
   it('3.1: stores all fields but those of one connection, and those that Connection names', async () => {
     const upstream = await startRawUpstream(
       answering(
@@ -73,6 +109,25 @@ describe('response-cache, RFC 9111 section 3: storing responses', () => {
         'upgrade',
         'te',
       );
+    } finally {
+      await upstream.close();
+    }
+  });
+
+  it('3.1: does not add fields of the trailer to the head', async () => {
+    const upstream = await startRawUpstream(
+      answering(
+        'HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nTrailer: X-After, Age\r\nTransfer-Encoding: chunked\r\n\r\n' +
+          '5\r\nwhole\r\n0\r\nX-After: 1\r\nAge: 500\r\nCache-Control: no-store\r\n\r\n',
+      ),
+    );
+    try {
+      const script = await Script.open({}, { service: { targets: [upstream.url] } });
+      await script.get('/a');
+      const visit = await script.get('/a');
+      expect(visit).to.include({ cache: 'HIT', text: 'whole' });
+      expect(visit.headers).to.include({ age: '0', 'cache-control': 'max-age=600', 'content-length': '5' });
+      expect(visit.headers).not.to.have.any.keys('x-after', 'trailer', 'transfer-encoding');
     } finally {
       await upstream.close();
     }
@@ -106,6 +161,46 @@ describe('response-cache, RFC 9111 section 3: storing responses', () => {
     }
   });
 
+  it('3.2: a 304 replaces all lines of a field, and brings none that is not to be stored', async () => {
+    const script = await Script.open();
+    const headers = { 'Cache-Control': 'max-age=10, must-revalidate', ETag: '"1"' };
+    script.origin(
+      { headers: { ...headers, 'X-Lines': ['a', 'b'], Vary: ['X-A', 'X-B'] }, body: 'stored' },
+      {
+        status: 304,
+        headers: {
+          ETag: '"1"',
+          'Cache-Control': 'max-age=20, private="X-Secret"',
+          'X-Lines': ['c', 'd'],
+          'X-Secret': '1',
+          Connection: 'X-Hop',
+          'X-Hop': '1',
+          'Proxy-Authenticate': 'Basic',
+          'Proxy-Authentication-Info': 'a=b',
+          'Content-Length': '999',
+        },
+      },
+    );
+    await script.get('/a');
+    script.wait(11);
+    for (const expected of ['REVALIDATED', 'HIT']) {
+      const visit = await script.get('/a');
+      expect(visit).to.include({ cache: expected, text: 'stored' });
+      expect(visit.headers).to.include({
+        'x-lines': 'c, d',
+        vary: 'X-A, X-B',
+        'cache-control': 'max-age=20, private="X-Secret"',
+        'content-length': '6',
+      });
+      expect(visit.headers).not.to.have.any.keys(
+        'x-secret',
+        'x-hop',
+        'proxy-authenticate',
+        'proxy-authentication-info',
+      );
+    }
+  });
+
   for (const [name, head] of [
     ['shorter than its Content-Length', 'Content-Length: 100\r\n\r\nonly this'],
     ['whose chunks break off', 'Transfer-Encoding: chunked\r\n\r\n64\r\nonly this'],
@@ -131,6 +226,19 @@ describe('response-cache, RFC 9111 section 3: storing responses', () => {
     });
   }
 
+  it('3.4: does not make a whole of parts, nor answers from one', async () => {
+    const script = await Script.open({ statuses: [] });
+    const part = (range: string, body: string) => ({
+      status: 206,
+      headers: { ...FRESH, ETag: '"1"', 'Content-Range': `bytes ${range}/4` },
+      body,
+    });
+    script.origin(part('0-1', 'ab'), part('2-3', 'cd'), part('0-1', 'ab'), { headers: FRESH, body: 'abcd' });
+    for (const range of ['0-1', '2-3', '0-1'])
+      expect(await script.get('/a', { range: `bytes=${range}` })).to.include({ status: 206, cache: 'MISS' });
+    expect(await script.get('/a')).to.include({ status: 200, cache: 'MISS', text: 'abcd' });
+  });
+
   it('3.5: reuses no response to a request with Authorization, unless the response says so', async () => {
     const script = await Script.open();
     const authorization = { authorization: 'Bearer secret' };
@@ -145,6 +253,29 @@ describe('response-cache, RFC 9111 section 3: storing responses', () => {
       script.origin({ headers: { 'Cache-Control': directives } });
       await script.get(path, authorization);
       expect((await script.get(path)).cache, directives).to.equal(expected);
+    }
+  });
+
+  it('3.5: what it reuses of these it validates once it is stale, and others not at all', async () => {
+    const script = await Script.open({ staleIfError: '1h', staleWhileRevalidate: '1h' });
+    const authorization = { authorization: 'Bearer secret' };
+    for (const directives of ['max-age=10, must-revalidate', 's-maxage=10']) {
+      const path = `/${encodeURIComponent(directives)}`;
+      script.origin({ headers: { 'Cache-Control': directives } }, { status: 503 });
+      await script.get(path, authorization);
+      expect((await script.get(path)).cache, directives).to.equal('HIT');
+      script.wait(11);
+      expect(await script.get(path), directives).to.include({ status: 503, cache: 'MISS' });
+    }
+    for (const directives of [
+      'max-age=600, proxy-revalidate',
+      'max-age=600, private',
+      'max-age=600, no-cache',
+    ]) {
+      const path = `/${encodeURIComponent(directives)}`;
+      script.origin({ headers: { 'Cache-Control': directives } });
+      await script.get(path, authorization);
+      expect((await script.get(path)).cache, directives).to.equal('MISS');
     }
   });
 

@@ -70,6 +70,41 @@ describe('response-cache, RFC 9111 section 4.3: validation', () => {
     expect((await script.again('/x', { headers: TAGGED }, 0, broken)).status).to.equal(200);
   });
 
+  it('4.3.2: answers If-Modified-Since by the time of arrival where there is no Date either', async () => {
+    const script = await Script.open();
+    const reply = { headers: { 'Cache-Control': 'max-age=60', Date: [] } };
+    for (const [index, [since, status]] of (
+      [
+        [0, 304],
+        [-1, 200],
+      ] as const
+    ).entries()) {
+      const asked = { 'if-modified-since': script.kit.date(since) };
+      expect((await script.again(`/${index}`, reply, 5, asked)).status).to.equal(status);
+    }
+  });
+
+  it('4.3.2: leaves the conditions of other methods to the origin', async () => {
+    const script = await Script.open();
+    for (const method of ['PUT', 'DELETE', 'POST']) {
+      script.origin({ headers: TAGGED }, { status: 412 });
+      await script.get(`/${method}`);
+      const visit = await script.send(method, `/${method}`, { 'if-none-match': '*' });
+      expect(visit, method).to.include({ status: 412, cache: 'BYPASS' });
+      expect(visit.seen?.headers).to.include({ 'if-none-match': '*' });
+    }
+  });
+
+  it('4.3.2: a 304 to a tag that the client does not have becomes a 200', async () => {
+    const script = await Script.open();
+    script.origin({ headers: TAGGED, body: 'stored' }, { status: 304, headers: { ...TAGGED, 'X-New': '1' } });
+    await script.get('/a');
+    script.wait(11);
+    const visit = await script.get('/a', { 'if-none-match': '"9", W/"8"' });
+    expect(visit).to.include({ status: 200, cache: 'REVALIDATED', text: 'stored' });
+    expect(visit.headers).to.include({ 'x-new': '1', etag: '"1"' });
+  });
+
   it('4.3.2: leaves If-Match and If-Unmodified-Since to the origin', async () => {
     const script = await Script.open();
     for (const name of ['if-match', 'if-unmodified-since']) {
@@ -150,6 +185,39 @@ describe('response-cache, RFC 9111 section 4.3: validation', () => {
     expect(script.kit.asked()).to.equal(3);
   });
 
+  it('4.3.4: a 304 updates only a response that has one of its validators', async () => {
+    const script = await Script.open();
+    const old = script.kit.date(-1000);
+    const young = script.kit.date(-500);
+    const rows = [
+      [{ ETag: '"1"' }, { ETag: '"1"' }, true],
+      [{ ETag: 'W/"1"' }, { ETag: 'W/"1"' }, true],
+      [{ ETag: '"1"' }, {}, true],
+      [{ 'Last-Modified': old }, { 'Last-Modified': old }, true],
+      [{ ETag: '"1"', 'Last-Modified': old }, { ETag: '"1"', 'Last-Modified': old }, true],
+      [{ ETag: '"1"' }, { ETag: '"2"' }, false],
+      [{ ETag: 'W/"1"' }, { ETag: 'W/"2"' }, false],
+      [{ ETag: '"1"' }, { ETag: 'W/"2"' }, false],
+      [{ ETag: 'W/"1"' }, { ETag: '"2"' }, false],
+      [{ 'Last-Modified': old }, { ETag: '"2"' }, false],
+      [{ 'Last-Modified': old }, { 'Last-Modified': young }, false],
+    ] as const;
+    const wrong: string[] = [];
+    for (const [index, [stored, received, updates]] of rows.entries()) {
+      script.origin(
+        { headers: { 'Cache-Control': 'max-age=10', ...stored }, body: 'stored' },
+        { status: 304, headers: { 'Cache-Control': 'max-age=10', ...received } },
+        { headers: { 'Cache-Control': 'max-age=10' }, body: 'asked again' },
+      );
+      await script.get(`/${index}`);
+      script.wait(11);
+      const { text } = await script.get(`/${index}`);
+      if (text !== (updates ? 'stored' : 'asked again'))
+        wrong.push(`${JSON.stringify(stored)} then 304 ${JSON.stringify(received)}: ${text}`);
+    }
+    expect(wrong).to.deep.equal([]);
+  });
+
   it('4.3.5: a HEAD response that fits makes the stored response fresh, one that does not removes it', async () => {
     const script = await Script.open({ staleIfError: 0 });
     const stored = {
@@ -172,6 +240,28 @@ describe('response-cache, RFC 9111 section 4.3: validation', () => {
       expect(after.cache, JSON.stringify(fields)).to.equal(expected);
       if (expected === 'HIT') expect(after).to.include({ text: 'stored' });
     }
+  });
+
+  it('4.3.5: the fields of such a HEAD response are those of the stored response from then on', async () => {
+    const script = await Script.open();
+    script.origin(
+      { headers: { ...TAGGED, 'X-Old': '1', 'X-Both': 'get' }, body: 'stored' },
+      { headers: { 'Cache-Control': 'max-age=60', ETag: '"1"', 'X-Both': 'head', 'Content-Length': '6' } },
+      { status: 500 },
+    );
+    await script.get('/a');
+    script.wait(11);
+    await script.send('HEAD', '/a');
+    script.wait(50);
+    const visit = await script.get('/a');
+    expect(visit).to.include({ status: 200, cache: 'HIT', text: 'stored' });
+    expect(visit.headers).to.include({
+      'x-old': '1',
+      'x-both': 'head',
+      'cache-control': 'max-age=60',
+      'content-length': '6',
+      age: '50',
+    });
   });
 
   it('5.2.2.4: a response with no-cache is stored, and validated for each use', async () => {

@@ -21,7 +21,7 @@ describe('response-cache: stale-if-error (RFC 5861 section 4)', () => {
       expect(visit.headers).to.include({
         age: '11',
         'x-cache-ttl': '0',
-        'cache-status': 'gateway; hit; ttl=-1',
+        'cache-status': 'gateway; fwd=stale; ttl=-1',
       });
     }
     script.wait(58);
@@ -66,6 +66,16 @@ describe('response-cache: stale-if-error (RFC 5861 section 4)', () => {
     expect(await script.get('/a')).to.include({ status: 200, cache: 'STALE' });
     script.wait(11);
     expect(await script.get('/a')).to.include({ status: 503 });
+  });
+
+  it('Cache-Status says that the upstream was asked, and what it said (RFC 9211 sections 2.1 to 2.3)', async () => {
+    const script = await Script.open();
+    script.origin(stored, { status: 503 });
+    await script.get('/a');
+    script.wait(11);
+    const visit = await script.get('/a');
+    expect(visit).to.include({ cache: 'STALE', text: 'stored' });
+    expect(visit.headers['cache-status']).to.equal('gateway; fwd=stale; fwd-status=503; ttl=-1');
   });
 
   it('does not keep what the upstream said in its failure', async () => {
@@ -134,6 +144,50 @@ describe('response-cache: stale-while-revalidate (RFC 5861 section 3)', () => {
     }
     script.wait(60);
     expect(await script.get('/a')).to.include({ status: 503, cache: 'MISS' });
+  });
+
+  it('a failure in the background does not take the place of what may be served for it', async () => {
+    const script = await Script.open({ statuses: [] });
+    const control = 'max-age=10, stale-while-revalidate=60, stale-if-error=600';
+    const failure = { status: 503, headers: { 'Cache-Control': 'max-age=60' }, body: 'failure' };
+    script.origin({ headers: { 'Cache-Control': control }, body: 'stored' }, failure);
+    await script.get('/a');
+    script.wait(11);
+    expect(await script.get('/a')).to.include({ cache: 'STALE', text: 'stored' });
+    await until(
+      'the refreshment',
+      () => script.kit.asked() === 2 && script.kit.upstream.activeRequests() === 0,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await script.get('/a')).to.include({ status: 200, cache: 'STALE', text: 'stored' });
+  });
+
+  it('a body that breaks off in the background is not kept, and is fetched anew', async () => {
+    const slow: ServerResponse[] = [];
+    const kit = await runCache((_req, res, count) => {
+      if (count === 1) return stored;
+      slow.push(res);
+      return undefined;
+    });
+    const text = async () => (await kit.agent.get('/api/v1/demo/a').expect(200)).text;
+    await text();
+    kit.clock.tick(11_000);
+    await text();
+    await until('the refreshment', () => slow.length === 1);
+    slow[0]?.writeHead(200, { 'Cache-Control': 'max-age=60', 'Content-Length': '10' }).write('half');
+    slow[0]?.destroy();
+    await until('another one', async () => (await text()) === 'stored' && slow.length === 2);
+    slow[1]?.writeHead(200, { 'Cache-Control': 'max-age=60' }).end('whole');
+    await until('the new response', async () => (await text()) === 'whole');
+  });
+
+  it('HEAD has it fetched anew too', async () => {
+    const script = await Script.open();
+    script.origin(stored, { status: 304, headers: stored.headers });
+    await script.get('/a');
+    script.wait(11);
+    expect(await script.send('HEAD', '/a')).to.include({ status: 200, cache: 'STALE' });
+    await until('the refreshment', () => script.kit.asked() === 2);
   });
 
   it('is off for what must be revalidated', async () => {
