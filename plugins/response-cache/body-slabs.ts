@@ -1,6 +1,6 @@
 import type { StoredBody } from './stored-body.js';
 
-/** Bytes of the largest body that goes into a slab; larger ones keep memory of their own. */
+/** Bytes of the largest body that goes into any slab; larger ones keep memory of their own. */
 export const MOST_IN_SLAB = 16 * 1024;
 
 /** What slabs may hold beside live bodies, as a share of those. */
@@ -11,13 +11,15 @@ const SPARE = 4;
 
 /** A slab's bytes: a small part of all, so that there are never many to look through. */
 const SHARE_OF_ALL = 1 / 512;
-const LEAST = 64 * 1024;
+/** Sixteen of the largest bodies: what may be left over at the end is half of what may be wasted. */
+const LEAST = 16 * MOST_IN_SLAB;
 const MOST = 4 * 1024 * 1024;
 
 /** Memory of many bodies: filled once, from its start to its end, so that what somebody reads there stays as it is. */
 export class Slab {
   readonly memory: Buffer;
-  readonly #bodies: StoredBody[] = [];
+  /** Of those that have left nothing stands here, or they would keep the slabs in memory that they went to. */
+  readonly #bodies: (StoredBody | undefined)[] = [];
   #used = 0;
   #live = 0;
 
@@ -36,20 +38,19 @@ export class Slab {
 
   /** To be asked for {@link has} before. */
   take(body: StoredBody): void {
-    body.moveTo(this, this.#used);
-    body.isLive = true;
+    body.moveTo(this, this.#used, this.#bodies.length);
     this.#bodies.push(body);
     this.#used += body.length;
     this.#live += body.length;
   }
 
   drop(body: StoredBody): void {
-    body.isLive = false;
+    this.#bodies[body.index] = undefined;
     this.#live -= body.length;
   }
 
   *liveBodies(): Iterable<StoredBody> {
-    for (const body of this.#bodies) if (body.isLive && body.slab === this) yield body;
+    for (const body of this.#bodies) if (body !== undefined) yield body;
   }
 }
 
@@ -74,17 +75,20 @@ export class BodySlabs {
     return this.#slabs.size * this.#slabBytes;
   }
 
-  /** Takes a body in, if it is a small one. */
+  /** A stored response has this body; small ones are taken in. */
   add(body: StoredBody): void {
-    if (body.length === 0 || body.length > MOST_IN_SLAB) return;
+    body.users += 1;
+    if (body.users > 1 || body.length === 0 || body.length > MOST_IN_SLAB) return;
     this.#live += body.length;
     this.#place(body);
   }
 
-  /** A body is needed no more. Who reads it at this moment may read on. */
+  /** A stored response that has this body is gone. Who reads it at this moment may read on. */
   remove(body: StoredBody): void {
     const { slab } = body;
-    if (slab === undefined || !body.isLive) return;
+    if (body.users === 0) return;
+    body.users -= 1;
+    if (slab === undefined || body.users > 0) return;
     slab.drop(body);
     this.#live -= body.length;
     if (slab.live === 0 && slab !== this.#filling) this.#slabs.delete(slab);
@@ -93,6 +97,7 @@ export class BodySlabs {
 
   #place(body: StoredBody): void {
     if (!this.#filling?.has(body.length)) {
+      if (this.#filling?.live === 0) this.#slabs.delete(this.#filling);
       this.#filling = new Slab(this.#slabBytes);
       this.#slabs.add(this.#filling);
     }
