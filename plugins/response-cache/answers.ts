@@ -1,7 +1,6 @@
 import { answerStored, type Clock, type GatewayContext, putFields } from '../../core/index.js';
 import { parseRange } from './byte-range.js';
 import { isNotModified, isRangeWanted } from './conditional.js';
-import { isPlainRequest } from './plain-request.js';
 import type { CacheOutcome, Statistics } from './statistics.js';
 import { StoredBody } from './stored-body.js';
 import type { StoredResponse } from './stored-response.js';
@@ -64,10 +63,9 @@ export class Answers {
       'X-Request-Id',
       gateway.requestId,
     ];
-    const { rawHeaders, method } = gateway.req;
+    const { headers, method } = gateway.req;
     const { status, statusText, body } = response;
-    if (status === 200 && !isPlainRequest(rawHeaders)) {
-      const { headers } = gateway.req;
+    if (status === 200) {
       if (
         (headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined) &&
         isNotModified(headers, response)

@@ -51,7 +51,7 @@ export class Coalescing {
     const { exchange } = lookup;
     if (exchange.req.method !== 'GET') return undefined;
     const validates = stored?.etag !== undefined || stored?.lastModified !== undefined;
-    return validates || lookup.isPlain || wantsWhole(exchange.req.headers)
+    return validates || wantsWhole(exchange.req.headers)
       ? this.#state.flights.begin(lookup.flightKey)
       : undefined;
   }

@@ -6,8 +6,6 @@ import type { StoredResponse } from './stored-response.js';
 /** What a request looks for in the store, and what of it decides whether its response may be stored. */
 export class Lookup {
   readonly exchange: Exchange;
-  /** See {@link isPlainRequest}. */
-  readonly isPlain: boolean;
   readonly key: string;
   /** Whom a response is kept for that is not public; empty where nobody is authenticated. */
   readonly partition: string;
@@ -28,9 +26,8 @@ export class Lookup {
    * @param origin see {@link OriginReader}
    * @param identity whether the upstream is to be asked for bodies as they are: responses are compressed outside
    */
-  constructor(exchange: Exchange, origin: string, identity: boolean, isPlain: boolean) {
+  constructor(exchange: Exchange, origin: string, identity: boolean) {
     this.exchange = exchange;
-    this.isPlain = isPlain;
     this.#identity = identity;
     this.#origin = origin;
     this.key = resourceKey(exchange);
@@ -39,8 +36,9 @@ export class Lookup {
       this.authorization = upstreamField(exchange, 'authorization') !== undefined;
       this.cookie = upstreamField(exchange, 'cookie') !== undefined;
     } else {
-      this.authorization = !isPlain && exchange.req.headers.authorization !== undefined;
-      this.cookie = !isPlain && exchange.req.headers.cookie !== undefined;
+      const { headers } = exchange.req;
+      this.authorization = headers.authorization !== undefined;
+      this.cookie = headers.cookie !== undefined;
     }
   }
 

@@ -17,7 +17,6 @@ import { isFailureStatus, isUpstreamFailure, landingOf, servesOnFailure } from '
 import type { Flight } from './flights.js';
 import { Invalidation } from './invalidation.js';
 import { Lookup } from './lookup.js';
-import { isPlainRequest } from './plain-request.js';
 import type { CachePolicy } from './policy.js';
 import { OriginReader } from './request-key.js';
 import { NO_WISHES, type RequestWishes, readWishes } from './request-wishes.js';
@@ -80,16 +79,14 @@ export class RouteCache {
   readonly handle: RepeatingMiddleware = (ctx, next, inner) => {
     const exchange = ctx.gateway;
     if (exchange.kind !== 'http') return next();
-    const { req } = exchange;
-    const { method } = req;
+    const { method, headers } = exchange.req;
     if (method !== 'GET' && method !== 'HEAD') return this.#invalidation.pass(ctx, next);
-    const isPlain = isPlainRequest(req.rawHeaders);
-    const wishes = isPlain || !this.#requestDirectives ? NO_WISHES : readWishes(req.headers);
+    const wishes = this.#requestDirectives ? readWishes(headers) : NO_WISHES;
     // A GET with a body asks for something else than its URL.
-    if (exchange.hasBody || (!isPlain && isForOrigin(req.headers)))
+    if (exchange.hasBody || isForOrigin(headers))
       return wishes.onlyIfCached ? this.#refuse(ctx) : this.#bypass(ctx, next);
     if (wishes.noStore && !wishes.onlyIfCached) return this.#bypass(ctx, next);
-    const lookup = new Lookup(exchange, this.#origins.of(exchange), this.#identity, isPlain);
+    const lookup = new Lookup(exchange, this.#origins.of(exchange), this.#identity);
     const stored = lookup.find(this.#state.store);
     if (stored !== undefined) {
       const now = this.#clock.monotonic();
@@ -122,42 +119,39 @@ export class RouteCache {
     this.#answers.stored(ctx, stored, stored.freshFor(now) > 0 ? 'HIT' : 'STALE', undefined, now);
   }
 
-  async #miss(question: Question): Promise<void> {
+  /** Not `async` either: a request that goes to the upstream by itself has one promise here. */
+  #miss(question: Question): Promise<void> | undefined {
     const { ctx, lookup, wishes, stored } = question;
     lookup.prepare();
     if (wishes.onlyIfCached) this.#refuse(ctx);
     if (stored !== undefined && this.#mayRefreshLater(stored, wishes)) {
       this.#background.start(ctx, question.inner, lookup, stored);
       this.#answer(ctx, stored, this.#clock.monotonic());
-      return;
+      return undefined;
     }
-    const reason = this.#reason(question);
+    if (wishes.noCache || !this.#coalescing.applies(lookup)) return this.#forward(question, undefined);
+    if (this.#coalescing.isUnderWay(lookup)) return this.#wait(question);
+    return this.#forward(question, this.#coalescing.lead(lookup, stored));
+  }
+
+  /** Waits for the response to an equal request, and asks the upstream where that is of no use. */
+  async #wait(question: Question): Promise<void> {
+    const { ctx, lookup, stored } = question;
     let flight: Flight | undefined;
     try {
-      if (!wishes.noCache && this.#coalescing.applies(lookup)) {
-        if (this.#coalescing.isUnderWay(lookup)) {
-          flight = await this.#coalescing.join(ctx, lookup, stored);
-          if (ctx.gateway.bodySource === 'plugin') return;
-        } else {
-          flight = this.#coalescing.lead(lookup, stored);
-        }
-      }
-      await this.#forward(question, reason, flight);
+      flight = await this.#coalescing.join(ctx, lookup, stored);
     } catch (failure) {
-      flight?.land(landingOf(failure));
-      if (stored !== undefined && isUpstreamFailure(failure) && this.#servesOnFailure(stored)) {
-        this.#answers.stored(ctx, stored, 'STALE', reason);
-        return;
-      }
-      if (ctx.gateway.decisions.cache === undefined) this.#answers.missed(ctx, { outcome: 'MISS', reason });
-      throw failure;
+      this.#failed(question, this.#reason(question), failure);
+      return;
     }
+    if (ctx.gateway.bodySource !== 'plugin') await this.#forward(question, flight);
   }
 
   /** Asks the upstream, about the stored response where there is one. */
-  async #forward(question: Question, reason: ForwardReason, flight: Flight | undefined): Promise<void> {
+  async #forward(question: Question, flight: Flight | undefined): Promise<void> {
     const { ctx, lookup, stored } = question;
     const exchange = ctx.gateway;
+    const reason = this.#reason(question);
     const before = fieldsOf(ctx.res);
     const fetch = this.#state.fetches.begin(lookup.key, exchange.service.name);
     const expected = { lookup, fetch, flight };
@@ -186,8 +180,19 @@ export class RouteCache {
       }
     } catch (failure) {
       this.#state.fetches.end(fetch);
-      throw failure;
+      flight?.land(landingOf(failure));
+      this.#failed(question, reason, failure);
     }
+  }
+
+  /** Answers with what is stored where it may stand for a failure; throws the failure where it may not. */
+  #failed({ ctx, stored }: Question, reason: ForwardReason, failure: unknown): void {
+    if (stored !== undefined && isUpstreamFailure(failure) && this.#servesOnFailure(stored)) {
+      this.#answers.stored(ctx, stored, 'STALE', reason);
+      return;
+    }
+    if (ctx.gateway.decisions.cache === undefined) this.#answers.missed(ctx, { outcome: 'MISS', reason });
+    throw failure;
   }
 
   /** A response that takes the place of what is stored, or does not. */
