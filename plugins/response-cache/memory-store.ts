@@ -13,67 +13,47 @@ export interface MemoryStoreOptions {
 /** Different `Vary` lists of one URL that are kept apart; an upstream has one, or two while it is being changed. */
 const MOST_VARIES = 8;
 
-type Varies = readonly (readonly string[])[];
-
-const NO_VARIES: Varies = [];
-/** Of nearly all resources. */
-const PLAIN: Varies = [[]];
-
-/** The responses of one URL; a map only where there are several. */
-class MemoryResource implements Resource {
+/** The responses of a URL that has several; one that is alone is a resource by itself. */
+class SeveralResponses implements Resource {
   readonly key: string;
-  varies = NO_VARIES;
-  #only: StoredResponse | undefined = undefined;
-  #many: Map<string, StoredResponse> | undefined = undefined;
+  varies: readonly (readonly string[])[];
+  readonly #responses: Map<string, StoredResponse>;
 
-  constructor(key: string) {
-    this.key = key;
+  constructor(first: StoredResponse) {
+    this.key = first.key;
+    this.varies = first.varies;
+    this.#responses = new Map([[first.variant, first]]);
   }
 
   get(variant: string): StoredResponse | undefined {
-    if (this.#many !== undefined) return this.#many.get(variant);
-    return this.#only?.variant === variant ? this.#only : undefined;
+    return this.#responses.get(variant);
   }
 
-  responses(): Iterable<StoredResponse> {
-    if (this.#many !== undefined) return [...this.#many.values()];
-    return this.#only === undefined ? [] : [this.#only];
+  responses(): readonly StoredResponse[] {
+    return [...this.#responses.values()];
   }
 
   set(response: StoredResponse): void {
     const { vary } = response.reuse;
-    if (this.varies === NO_VARIES) this.varies = vary.length === 0 ? PLAIN : [vary];
-    else if (!this.varies.some((known) => sameNames(known, vary)))
+    if (!this.varies.some((known) => sameNames(known, vary)))
       this.varies = [vary, ...this.varies].slice(0, MOST_VARIES);
-    if (this.#many !== undefined) {
-      this.#many.set(response.variant, response);
-    } else if (this.#only === undefined || this.#only.variant === response.variant) {
-      this.#only = response;
-    } else {
-      this.#many = new Map([
-        [this.#only.variant, this.#only],
-        [response.variant, response],
-      ]);
-      this.#only = undefined;
-    }
+    this.#responses.set(response.variant, response);
   }
 
   /** @returns whether nothing is left */
   delete(response: StoredResponse): boolean {
-    if (this.#many !== undefined) {
-      if (this.#many.get(response.variant) === response) this.#many.delete(response.variant);
-      return this.#many.size === 0;
-    }
-    if (this.#only === response) this.#only = undefined;
-    return this.#only === undefined;
+    if (this.#responses.get(response.variant) === response) this.#responses.delete(response.variant);
+    return this.#responses.size === 0;
   }
 }
 
 /** Keeps responses in the memory of the process; those not used for the longest time go first. */
 export class MemoryStore implements ResponseStore {
-  readonly #resources = new Map<string, MemoryResource>();
+  readonly #resources = new Map<string, StoredResponse | SeveralResponses>();
   readonly #tagged = new Map<string, Set<StoredResponse>>();
-  readonly #recent: LRUCache<StoredResponse, StoredResponse>;
+  /** By numbers, which cost a fraction of what objects or long texts do as keys. */
+  readonly #recent: LRUCache<number, StoredResponse>;
+  #latestId = 0;
   readonly #bodies: BodySlabs;
   #evictions = 0;
 
@@ -107,21 +87,18 @@ export class MemoryStore implements ResponseStore {
   }
 
   touch(response: StoredResponse): void {
-    this.#recent.get(response);
+    this.#recent.get(response.id);
   }
 
   put(response: StoredResponse): void {
     const before = this.#resources.get(response.key)?.get(response.variant);
-    if (before !== undefined) this.#recent.delete(before);
+    if (before !== undefined) this.#recent.delete(before.id);
     if (response.size > this.#recent.maxSize) return;
-    this.#recent.set(response, response);
+    this.#latestId += 1;
+    response.id = this.#latestId;
+    this.#recent.set(response.id, response);
     this.#bodies.add(response.body);
-    let resource = this.#resources.get(response.key);
-    if (resource === undefined) {
-      resource = new MemoryResource(response.key);
-      this.#resources.set(response.key, resource);
-    }
-    resource.set(response);
+    this.#list(response);
     for (const tag of response.tags) {
       const tagged = this.#tagged.get(tag);
       if (tagged === undefined) this.#tagged.set(tag, new Set([response]));
@@ -130,7 +107,7 @@ export class MemoryStore implements ResponseStore {
   }
 
   remove(response: StoredResponse): void {
-    this.#recent.delete(response);
+    this.#recent.delete(response.id);
   }
 
   removeKey(key: string): number {
@@ -154,14 +131,28 @@ export class MemoryStore implements ResponseStore {
 
   #removeAll(responses: Iterable<StoredResponse>): number {
     let removed = 0;
-    for (const response of responses) if (this.#recent.delete(response)) removed++;
+    for (const response of responses) if (this.#recent.delete(response.id)) removed++;
     return removed;
+  }
+
+  #list(response: StoredResponse): void {
+    const resource = this.#resources.get(response.key);
+    if (resource === undefined) {
+      this.#resources.set(response.key, response);
+    } else if (resource instanceof SeveralResponses) {
+      resource.set(response);
+    } else {
+      const several = new SeveralResponses(resource);
+      several.set(response);
+      this.#resources.set(response.key, several);
+    }
   }
 
   #forget(response: StoredResponse): void {
     this.#bodies.remove(response.body);
     const resource = this.#resources.get(response.key);
-    if (resource?.delete(response)) this.#resources.delete(response.key);
+    if (resource === response || (resource instanceof SeveralResponses && resource.delete(response)))
+      this.#resources.delete(response.key);
     for (const tag of response.tags) {
       const tagged = this.#tagged.get(tag);
       tagged?.delete(response);

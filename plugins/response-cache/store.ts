@@ -6,7 +6,7 @@ export interface Resource {
   /** The different lists of request fields that its responses are selected by. */
   readonly varies: readonly (readonly string[])[];
   get(variant: string): StoredResponse | undefined;
-  responses(): Iterable<StoredResponse>;
+  responses(): readonly StoredResponse[];
 }
 
 /**

@@ -6,6 +6,7 @@ import { parseHttpDate } from './http-date.js';
 import type { Reuse } from './policy.js';
 import type { RequestWishes } from './request-wishes.js';
 import type { ResponseFields } from './response-fields.js';
+import type { Resource } from './store.js';
 import type { StoredBody } from './stored-body.js';
 
 /** What a {@link StoredResponse} is made of. */
@@ -35,8 +36,16 @@ const OF_THE_BODY = new Set(['content-encoding', 'content-length', 'content-md5'
 /** What is left out of a 304 (RFC 9110 section 15.4.5). */
 const NOT_IN_304 = /^(?:content-(?!location)|accept-ranges$)/i;
 
-/** A response that was stored, with all that does not change from one use to the next worked out. Immutable. */
-export class StoredResponse implements Validators, KeptHead {
+/** Of nearly all responses. */
+const PLAIN: readonly (readonly string[])[] = [[]];
+
+/**
+ * A response that was stored, with all that does not change from one use to the next worked out; by itself all that there is for
+ * its URL, unless there are several. Does not change, but for its number.
+ */
+export class StoredResponse implements Validators, KeptHead, Resource {
+  /** Its number in a store, which gives it. */
+  id = 0;
   readonly key: string;
   readonly variant: string;
   readonly service: string;
@@ -46,6 +55,7 @@ export class StoredResponse implements Validators, KeptHead {
   readonly fields: readonly string[];
   readonly body: StoredBody;
   readonly reuse: Reuse;
+  readonly varies: readonly (readonly string[])[];
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   readonly modifiedAt: number | undefined;
@@ -68,6 +78,7 @@ export class StoredResponse implements Validators, KeptHead {
     this.statusText = init.statusText;
     this.body = body;
     this.reuse = init.reuse;
+    this.varies = init.reuse.vary.length === 0 ? PLAIN : [init.reuse.vary];
     this.etag = parsed.etag;
     this.lastModified = parsed.lastModified;
     this.modifiedAt =
@@ -109,6 +120,14 @@ export class StoredResponse implements Validators, KeptHead {
 
   get length(): number {
     return this.body.length;
+  }
+
+  get(variant: string): this | undefined {
+    return variant === this.variant ? this : undefined;
+  }
+
+  responses(): readonly StoredResponse[] {
+    return [this];
   }
 
   /** Made for the first hit: most responses never have one. */
