@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 const TICKS_PER_SECOND = 100;
 
 /**
- * CPU time of a process, its threads and its living children, user and system together, in microseconds. Linux only.
+ * CPU time of a process that cannot be asked, its threads and its living children, user and system together, in microseconds;
+ * to 10 ms where the kernel does not count more exactly. Linux only.
  *
  * @throws Error when the process is gone
  */

@@ -89,10 +89,10 @@ async function measureOnce(turn: Turn, first: boolean): Promise<Sample> {
   try {
     const warmup = Math.max(2 * connections, Math.ceil(workload.requests / 4));
     await load.run(first ? Math.max(warmup, FIRST_WARMUP) : warmup);
-    const before = process.cpu();
+    const before = await process.cpu();
     const seconds = await load.run(workload.requests);
     return {
-      cpu: (process.cpu() - before) / workload.requests,
+      cpu: ((await process.cpu()) - before) / workload.requests,
       requestsPerSecond: workload.requests / seconds,
     };
   } finally {

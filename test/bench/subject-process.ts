@@ -1,13 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { cpuMicroseconds } from './cpu.js';
 import type { Subject } from './subjects.js';
 
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 5_000;
+const CPU_LIMIT_MS = 10_000;
+
+const CPU_METER = fileURLToPath(new URL('./cpu-meter.mjs', import.meta.url));
 
 export interface Surroundings {
   /** Origin of the upstream; empty for the upstream itself. */
@@ -22,12 +27,14 @@ export class SubjectProcess {
   readonly port: number;
   readonly #child: ChildProcess;
   readonly #pid: number;
+  readonly #isNode: boolean;
 
   readonly #kill = () => void this.#child.kill('SIGKILL');
 
-  private constructor(child: ChildProcess, pid: number, port: number) {
+  private constructor(child: ChildProcess, pid: number, port: number, isNode: boolean) {
     this.#child = child;
     this.#pid = pid;
+    this.#isNode = isNode;
     this.port = port;
     process.once('exit', this.#kill);
   }
@@ -43,15 +50,17 @@ export class SubjectProcess {
     const port = await freePort();
     const { upstream, core } = surroundings;
     const [command, ...args] = subject.command({ port, upstream, directory });
+    const isNode = command === process.execPath;
     const pin = core === undefined ? [] : ['taskset', '--cpu-list', String(core)];
-    const [executable = command, ...rest] = [...pin, command, ...args];
+    const meter = isNode ? ['--import', CPU_METER] : [];
+    const [executable = command, ...rest] = [...pin, command, ...meter, ...args];
 
     const log = path.join(directory, 'output.log');
     const output = openSync(log, 'w');
     const child = spawn(executable, rest, {
       cwd: directory,
       env: { ...process.env, NODE_ENV: 'production', PORT: String(port), UPSTREAM: upstream },
-      stdio: ['ignore', output, output],
+      stdio: ['ignore', output, output, ...(isNode ? ['ipc' as const] : [])],
     });
     closeSync(output);
     let ended = false;
@@ -62,7 +71,7 @@ export class SubjectProcess {
       ended = true;
     });
 
-    const running = new SubjectProcess(child, child.pid ?? 0, port);
+    const running = new SubjectProcess(child, child.pid ?? 0, port, isNode);
     const url = `http://127.0.0.1:${port}/api/v1/${subject.services[0]}/small`;
     const deadline = Date.now() + START_LIMIT_MS;
     while (!ended && Date.now() < deadline) {
@@ -74,9 +83,17 @@ export class SubjectProcess {
     throw new Error(`${subject.name} ${reason}. Its output: ${readFileSync(log, 'utf8').slice(-1000)}`);
   }
 
-  /** CPU time so far, in microseconds. */
-  cpu(): number {
-    return cpuMicroseconds(this.#pid);
+  /**
+   * CPU time so far, user and system, of all threads, in microseconds.
+   *
+   * @throws Error when the process does not tell within 10 s
+   */
+  async cpu(): Promise<number> {
+    if (!this.#isNode) return cpuMicroseconds(this.#pid);
+    const answer = once(this.#child, 'message', { signal: AbortSignal.timeout(CPU_LIMIT_MS) });
+    this.#child.send('cpu');
+    const [{ user, system }] = (await answer) as [NodeJS.CpuUsage];
+    return user + system;
   }
 
   async stop(): Promise<void> {

@@ -47,10 +47,10 @@ async function measureOnce(
   try {
     const warmup = Math.max(2 * connections, Math.ceil(roundTrips / 4));
     await load.run(first ? Math.max(warmup, Math.min(FIRST_WARMUP, 5 * roundTrips)) : warmup);
-    const before = process.cpu();
+    const before = await process.cpu();
     const seconds = await load.run(roundTrips);
     const messages = 2 * roundTrips;
-    return { cpu: (process.cpu() - before) / messages, requestsPerSecond: messages / seconds };
+    return { cpu: ((await process.cpu()) - before) / messages, requestsPerSecond: messages / seconds };
   } finally {
     load.close();
   }
