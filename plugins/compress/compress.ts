@@ -135,13 +135,17 @@ function give(ctx: EndpointContext, { coding }: Compressor, body: Buffer, form: 
   describeAnew(ctx);
 }
 
-/** Whether there is a body that may be changed (RFC 9111 section 5.2.2.6 for `no-transform`). */
+/** Whether there is a body that may be changed (RFC 9111 sections 5.2.1.6 and 5.2.2.6 for `no-transform`). */
 function isTransformable(ctx: EndpointContext): boolean {
   const { gateway, res } = ctx;
   if (gateway.bodySource === 'none' || LEFT_ALONE.has(res.statusCode) || ctx.method === 'HEAD') return false;
   if (res.headersSent || ctx.respond === false) return false;
   if (field(ctx, 'Content-Range') !== undefined) return false;
-  return !field(ctx, 'Cache-Control')?.toLowerCase().includes('no-transform');
+  return !forbidsChange(ctx.req.headers['cache-control']) && !forbidsChange(field(ctx, 'Cache-Control'));
+}
+
+function forbidsChange(cacheControl: string | undefined): boolean {
+  return cacheControl?.toLowerCase().includes('no-transform') ?? false;
 }
 
 /** A body that is there in full, as bytes; undefined for a stream. */

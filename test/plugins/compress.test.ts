@@ -139,6 +139,16 @@ describe('compress', () => {
     });
   }
 
+  it('leaves alone what a client wants as it is (RFC 9111 section 5.2.1.6)', async () => {
+    const { url } = await runPlugin(compress, {}, { upstream: answering({}) });
+    const asked = async (control: string) => {
+      const fields = { 'accept-encoding': 'gzip', 'cache-control': control };
+      return (await ask(`${url}/api/v1/demo/x`, fields)).headers['content-encoding'];
+    };
+    expect(await asked('max-age=0, no-transform')).to.equal(undefined);
+    expect(await asked('max-age=0')).to.equal('gzip');
+  });
+
   it('leaves responses without a body alone', async () => {
     const { url } = await runPlugin(compress, {}, { upstream: answering({ 'content-length': TEXT.length }) });
     const head = await ask(`${url}/api/v1/demo/x`, { 'accept-encoding': 'gzip' }, 'HEAD');
