@@ -15,7 +15,7 @@ export interface MissReport {
   /** The status that the upstream gave; undefined where none came, and the gateway answers by itself. */
   readonly status?: number | undefined;
   /** For how long the response is fresh, in milliseconds, where it is being stored. */
-  readonly storedFor?: number;
+  readonly storedFor?: number | undefined;
 }
 
 /** Answers from the cache, and labels what does not come from it. */

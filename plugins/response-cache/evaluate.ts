@@ -51,7 +51,6 @@ export function evaluate(
   if (vary === undefined) return 'vary';
 
   const isPublic = directives.has('public');
-  const initialAge = ageOnArrival(fields, reception);
   const declared = declaredLifetime(fields, directives, reception, targeted !== undefined);
   const implicit = declared === undefined && !policy.override;
   const guess = policy.override ? policy.ttl : guessedLifetime(candidate, policy, isPublic);
@@ -69,7 +68,6 @@ export function evaluate(
     (directives.has('s-maxage') && !allowsStale);
   const reuse: Reuse = {
     lifetime,
-    initialAge,
     implicit,
     isPublic,
     alwaysValidate,
@@ -156,7 +154,7 @@ function guessedLifetime(
 }
 
 /** RFC 9111 section 4.2.3: the corrected initial age, in milliseconds. */
-function ageOnArrival(fields: ResponseFields, { time, delay }: Reception): number {
+export function ageOnArrival(fields: ResponseFields, { time, delay }: Reception): number {
   // Dates have whole seconds.
   const apparent = Math.max(0, Math.floor(time / 1000) * 1000 - fields.madeAt(time));
   // Section 5.1: of a list the first member, and what is no number is as if it were not there.

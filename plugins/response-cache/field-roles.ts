@@ -79,19 +79,35 @@ export interface KnownField {
   /** The spelling, as one text for all responses that have it: what is stored need not keep its own. */
   readonly name: string;
   readonly role: FieldRole;
+  /** Whether there are few different values of it. */
+  readonly hasFewValues: boolean;
 }
+
+/** Roles of fields of which there are few different values. */
+const FEW_VALUES = new Set([
+  FieldRole.CacheControl,
+  FieldRole.Vary,
+  FieldRole.ContentType,
+  FieldRole.ContentEncoding,
+  FieldRole.AllowOrigin,
+]);
 
 /** By both spellings in use, so that nearly every field costs one look-up. */
 const FIELDS: ReadonlyMap<string, KnownField> = new Map(
-  [...NAMES, ...USUAL.map((name) => [name, FieldRole.Plain] as const)]
-    .flatMap(([name, role]) => [
-      { name, role },
-      { name: name.toLowerCase(), role },
+  [
+    ...NAMES.map(([name, role]) => [name, role, FEW_VALUES.has(role)] as const),
+    ...USUAL.map((name) => [name, FieldRole.Plain, true] as const),
+  ]
+    .flatMap(([name, role, hasFewValues]) => [
+      { name, role, hasFewValues },
+      { name: name.toLowerCase(), role, hasFewValues },
     ])
     .map((field) => [field.name, field] as const),
 );
 
 /** What a field means, by its name as it was spelt. */
 export function fieldOf(name: string): KnownField {
-  return FIELDS.get(name) ?? { name, role: FIELDS.get(name.toLowerCase())?.role ?? FieldRole.Plain };
+  const known = FIELDS.get(name);
+  if (known !== undefined) return known;
+  return { name, role: FIELDS.get(name.toLowerCase())?.role ?? FieldRole.Plain, hasFewValues: false };
 }

@@ -33,11 +33,9 @@ export interface Reception {
   readonly delay: number;
 }
 
-/** What a response says of its reuse, worked out once, when it is stored; times in milliseconds. */
+/** What a response says of its reuse, worked out once, when it is stored; the same for many. Times in milliseconds. */
 export interface Reuse {
   readonly lifetime: number;
-  /** Its age when it came (RFC 9111 section 4.2.3). */
-  readonly initialAge: number;
   /** The upstream said nothing of freshness: it is the gateway's guess. */
   readonly implicit: boolean;
   /** Any consumer may have it. */

@@ -1,6 +1,14 @@
 import { FieldRole, fieldOf } from './field-roles.js';
 import { parseHttpDate } from './http-date.js';
 
+/** What is remembered from one response to the next. */
+export interface FieldMemory {
+  /** See {@link parseHttpDate}. */
+  readonly parseDate: typeof parseHttpDate;
+  /** See `TextPool`. */
+  readonly same: (text: string) => string;
+}
+
 /** What a cache looks at in a response head; the values of several lines are joined with commas unless it says otherwise. */
 export class ResponseFields {
   /** The fields that may be stored, names and values in turn, as they came. */
@@ -31,13 +39,14 @@ export class ResponseFields {
   /**
    * @param fields names and values in turn
    * @param targets names of targeted cache control fields, in lower case
-   * @param parseDate reads `Date`; one that remembers spares the work
+   * @param memory spares work and room where fields are the same again and again
    */
-  constructor(fields: readonly string[], targets: readonly string[], parseDate = parseHttpDate) {
-    this.#parseDate = parseDate;
+  constructor(fields: readonly string[], targets: readonly string[], memory?: FieldMemory) {
+    this.#parseDate = memory?.parseDate ?? parseHttpDate;
     for (let i = 0; i + 1 < fields.length; i += 2) {
-      const { name, role } = fieldOf(fields[i] ?? '');
-      const value = fields[i + 1] ?? '';
+      const { name, role, hasFewValues } = fieldOf(fields[i] ?? '');
+      const sent = fields[i + 1] ?? '';
+      const value = hasFewValues && memory !== undefined ? memory.same(sent) : sent;
       if (role < FieldRole.NotStored) this.storable.push(name, value);
       if (role === FieldRole.Plain) this.#readTargeted(name, value, targets);
       else this.#read(role, value);

@@ -218,12 +218,9 @@ export class RouteCache {
       this.#answers.missed(ctx, { outcome: 'MISS', reason, status });
       return;
     }
-    const reuse = this.#storing.record(arrival, stored, (recorder) => upstream.tap(recorder));
-    if (typeof reuse === 'string') this.#answers.missed(ctx, { outcome: 'MISS', reason, status });
-    else {
-      const storedFor = reuse.alwaysValidate ? 0 : reuse.lifetime - reuse.initialAge;
-      this.#answers.missed(ctx, { outcome: 'MISS', reason, status, storedFor });
-    }
+    const recorded = this.#storing.record(arrival, stored, (recorder) => upstream.tap(recorder));
+    const storedFor = typeof recorded === 'string' ? undefined : recorded;
+    this.#answers.missed(ctx, { outcome: 'MISS', reason, status, storedFor });
   }
 
   #answerFreshened(

@@ -20,6 +20,8 @@ export interface StoredResponseInit {
   readonly parsed: ResponseFields;
   readonly body: StoredBody;
   readonly reuse: Reuse;
+  /** See {@link StoredResponse.initialAge}. */
+  readonly initialAge: number;
   /** When its head came, on the clock's monotonic scale and since the epoch, in milliseconds. */
   readonly arrivedAt: number;
   readonly arrivedOn: number;
@@ -55,6 +57,8 @@ export class StoredResponse implements Validators, KeptHead, Resource {
   readonly fields: readonly string[];
   readonly body: StoredBody;
   readonly reuse: Reuse;
+  /** Its age when it came, in milliseconds (RFC 9111 section 4.2.3). */
+  readonly initialAge: number;
   readonly varies: readonly (readonly string[])[];
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
@@ -78,6 +82,7 @@ export class StoredResponse implements Validators, KeptHead, Resource {
     this.statusText = init.statusText;
     this.body = body;
     this.reuse = init.reuse;
+    this.initialAge = init.initialAge;
     this.varies = init.reuse.vary.length === 0 ? PLAIN : [init.reuse.vary];
     this.etag = parsed.etag;
     this.lastModified = parsed.lastModified;
@@ -90,7 +95,8 @@ export class StoredResponse implements Validators, KeptHead, Resource {
     // RFC 9110 section 6.6.1: who stores a response without a date gives it one.
     if (parsed.date === undefined) fields.push('Date', new Date(init.arrivedOn).toUTCString());
     if (init.status !== 204) fields.push('Content-Length', String(body.length));
-    this.fields = fields;
+    // A copy has no room for more.
+    this.fields = fields.slice();
     this.tags = parsed.tags;
     let size = OVERHEAD + this.key.length + this.variant.length;
     size += body.length > MOST_IN_SLAB ? body.length : Math.ceil(body.length * (1 + MOST_WASTE));
@@ -102,7 +108,7 @@ export class StoredResponse implements Validators, KeptHead, Resource {
 
   /** Its age in milliseconds (RFC 9111 section 4.2.3). @param now on the clock's monotonic scale */
   age(now: number): number {
-    return this.reuse.initialAge + Math.max(0, now - this.arrivedAt);
+    return this.initialAge + Math.max(0, now - this.arrivedAt);
   }
 
   /** For how many milliseconds it may be used as it is; negative once it is stale. */

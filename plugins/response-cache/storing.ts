@@ -11,15 +11,16 @@ import { MOST_IN_SLAB } from './body-slabs.js';
 import { DirectiveReader } from './cache-control.js';
 import type { CacheState } from './cache-state.js';
 import { identifies } from './conditional.js';
-import { evaluate } from './evaluate.js';
+import { ageOnArrival, evaluate } from './evaluate.js';
 import { DateReader } from './http-date.js';
 import type { Lookup } from './lookup.js';
 import type { CachePolicy, Reception, Refusal, Reuse } from './policy.js';
 import { Recorder } from './recorder.js';
 import { unkeyedFields } from './request-key.js';
-import { ResponseFields } from './response-fields.js';
+import { type FieldMemory, ResponseFields } from './response-fields.js';
 import { StoredBody } from './stored-body.js';
 import { StoredResponse } from './stored-response.js';
+import { TextPool } from './text-pool.js';
 
 /** For how long nobody waits for a response of which the one before could not be shared, in milliseconds. */
 const UNSHARED_FOR = 10_000;
@@ -30,6 +31,7 @@ interface Deposit {
   readonly superseded: StoredResponse | undefined;
   readonly parsed: ResponseFields;
   readonly reception: Reception;
+  readonly initialAge: number;
   readonly selected: { readonly reuse: Reuse; readonly variant: string };
 }
 
@@ -41,7 +43,7 @@ export class Storing {
   readonly #maxEntry: number;
   readonly #directives = new DirectiveReader();
   #latestReuse: Reuse | undefined = undefined;
-  readonly #dates = new DateReader();
+  readonly #memory: FieldMemory = { parseDate: new DateReader().read, same: new TextPool().same };
 
   constructor(state: CacheState, clock: Clock, policy: CachePolicy, maxEntry: number) {
     this.#state = state;
@@ -55,12 +57,13 @@ export class Storing {
    *
    * @param superseded the stored response that was not good enough any more
    * @param attach makes the recorder see the body
+   * @returns for how many milliseconds it is fresh, or why it is not stored
    */
   record(
     arrival: Arrival,
     superseded: StoredResponse | undefined,
     attach: (recorder: BodyTap & BodySink) => void,
-  ): Reuse | Refusal {
+  ): number | Refusal {
     const { upstream, flight, fetch, lookup } = arrival;
     const parsed = this.#parse(arrival.fields);
     const reception = this.#reception(upstream);
@@ -77,18 +80,29 @@ export class Storing {
       else this.#unshared(arrival);
       return refusal;
     }
-    if (reuse.lifetime <= reuse.initialAge || reuse.alwaysValidate) this.#unshared(arrival);
-    const deposit = { arrival, superseded, parsed, reception, selected: this.#selectedBy(lookup, reuse) };
+    const initialAge = ageOnArrival(parsed, reception);
+    if (reuse.lifetime <= initialAge || reuse.alwaysValidate) this.#unshared(arrival);
+    const deposit = {
+      arrival,
+      superseded,
+      parsed,
+      reception,
+      initialAge,
+      selected: this.#selectedBy(lookup, reuse),
+    };
     // Most small bodies have come along with their head.
     const whole = upstream.wholeText(Math.min(MOST_IN_SLAB, this.#maxEntry));
     if (whole !== undefined && (Number.isNaN(declared) || declared === whole.length))
       this.#store(deposit, whole);
     else attach(this.#recorder(deposit, declared));
-    return reuse;
+    return reuse.alwaysValidate ? 0 : reuse.lifetime - initialAge;
   }
 
   /** @param body its bytes; or a text, each byte one character */
-  #store({ arrival, superseded, parsed, reception, selected }: Deposit, body: string | Buffer): void {
+  #store(
+    { arrival, superseded, parsed, reception, initialAge, selected }: Deposit,
+    body: string | Buffer,
+  ): void {
     const { upstream, flight, fetch, lookup } = arrival;
     this.#state.fetches.end(fetch);
     if (!fetch.voided) {
@@ -104,6 +118,7 @@ export class Storing {
           parsed,
           body: new StoredBody(body),
           reuse: selected.reuse,
+          initialAge,
           arrivedAt: Math.round(upstream.headAt),
           arrivedOn: reception.time,
         }),
@@ -151,6 +166,7 @@ export class Storing {
     parsed.age = received.age;
     const reception = this.#reception(upstream);
     const evaluated = this.#evaluate(lookup, stored.status, parsed, reception);
+    const initialAge = typeof evaluated === 'string' ? stored.initialAge : ageOnArrival(parsed, reception);
     // The body was made for somebody: a head that is the same for all does not make it everybody's.
     const isPublic = stored.reuse.isPublic && typeof evaluated !== 'string' && evaluated.isPublic;
     const reuse =
@@ -162,6 +178,7 @@ export class Storing {
       statusText: stored.statusText,
       parsed,
       body: stored.body,
+      initialAge,
       arrivedAt: Math.round(upstream.headAt),
       arrivedOn: reception.time,
       ...this.#selectedBy(lookup, reuse),
@@ -169,7 +186,7 @@ export class Storing {
     this.#state.store.remove(stored);
     if (typeof evaluated !== 'string' && !fetch.voided) {
       this.#put(updated);
-      flight?.land(updated.reuse.lifetime > updated.reuse.initialAge ? 'stored' : 'unusable');
+      flight?.land(updated.reuse.lifetime > initialAge ? 'stored' : 'unusable');
     } else {
       flight?.land('unusable');
     }
@@ -191,7 +208,7 @@ export class Storing {
   }
 
   #parse(fields: readonly string[]): ResponseFields {
-    return new ResponseFields(fields, this.#policy.targetedFields, this.#dates.read);
+    return new ResponseFields(fields, this.#policy.targetedFields, this.#memory);
   }
 
   #evaluate(lookup: Lookup, status: number, fields: ResponseFields, reception: Reception): Reuse | Refusal {
@@ -232,7 +249,6 @@ export class Storing {
 function isSameReuse(one: Reuse, other: Reuse): boolean {
   return (
     one.lifetime === other.lifetime &&
-    one.initialAge === other.initialAge &&
     one.implicit === other.implicit &&
     one.isPublic === other.isPublic &&
     one.alwaysValidate === other.alwaysValidate &&

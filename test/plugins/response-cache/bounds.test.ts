@@ -32,7 +32,6 @@ function response(key: string, body = Buffer.alloc(16), variant = 'v', tag?: str
     body: new StoredBody(body),
     reuse: {
       lifetime: 600_000,
-      initialAge: 0,
       implicit: false,
       isPublic: true,
       alwaysValidate: false,
@@ -42,6 +41,7 @@ function response(key: string, body = Buffer.alloc(16), variant = 'v', tag?: str
       omitted: [],
       vary: [],
     },
+    initialAge: 0,
     arrivedAt: 0,
     arrivedOn: 0,
   });
