@@ -32,8 +32,8 @@ export class BackgroundRefresh {
   /** @param inner what stands inside the cache */
   start(ctx: GatewayContext, inner: Run, lookup: Lookup, stored: StoredResponse): void {
     const { flights, fetches } = this.#state;
-    if (flights.get(lookup.flightKey) !== undefined) return;
-    const flight = flights.begin(lookup.flightKey);
+    if (flights.get(lookup.key, lookup.flightVariant) !== undefined) return;
+    const flight = flights.begin(lookup.key, lookup.flightVariant);
     const background = backgroundContext(ctx);
     clearConditions(background.gateway);
     setConditions(background.gateway, stored);

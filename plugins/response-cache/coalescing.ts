@@ -43,7 +43,7 @@ export class Coalescing {
 
   /** Whether an equal request is under way. */
   isUnderWay(lookup: Lookup): boolean {
-    return this.#state.flights.get(lookup.flightKey) !== undefined;
+    return this.#state.flights.get(lookup.key, lookup.flightVariant) !== undefined;
   }
 
   /** Lets others wait for this request, if its response will be a whole one. */
@@ -52,7 +52,7 @@ export class Coalescing {
     if (exchange.req.method !== 'GET') return undefined;
     const validates = stored?.etag !== undefined || stored?.lastModified !== undefined;
     return validates || wantsWhole(exchange.req.headers)
-      ? this.#state.flights.begin(lookup.flightKey)
+      ? this.#state.flights.begin(lookup.key, lookup.flightVariant)
       : undefined;
   }
 
@@ -70,7 +70,8 @@ export class Coalescing {
   ): Promise<Flight | undefined> {
     const deadline = this.#clock.monotonic() + this.#options.wait;
     for (let waits = 0; waits < MOST_WAITS; waits++) {
-      const flight = this.#state.flights.get(lookup.flightKey);
+      const { flightVariant } = lookup;
+      const flight = this.#state.flights.get(lookup.key, flightVariant);
       if (flight === undefined) return this.lead(lookup, stored);
       if (flight.size >= this.#options.maxWaiting) return undefined;
       const patience = deadline - this.#clock.monotonic();
@@ -79,7 +80,6 @@ export class Coalescing {
       if (ctx.res.destroyed) throw new GatewayError('CLIENT_CLOSED_REQUEST');
       if (landing instanceof GatewayError) throw sameFailure(landing);
       if (landing === 'abandoned') continue;
-      const { flightKey } = lookup;
       const found = landing === 'stored' ? lookup.find(this.#state.store) : undefined;
       if (found?.serves(NO_WISHES, this.#clock.monotonic())) {
         this.#state.statistics.collapsed++;
@@ -88,7 +88,7 @@ export class Coalescing {
         return undefined;
       }
       // Its Vary is known now: what this request waits for may be another variant, with others that want that one.
-      if (lookup.flightKey === flightKey || !this.applies(lookup)) return undefined;
+      if (lookup.flightVariant === flightVariant || !this.applies(lookup)) return undefined;
     }
     return undefined;
   }

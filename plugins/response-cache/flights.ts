@@ -8,14 +8,19 @@ export type Landing = 'stored' | 'unusable' | 'abandoned' | GatewayError;
 
 /** An upstream request that others wait for. */
 export class Flight {
-  readonly #key: string;
+  readonly key: string;
+  readonly variant: string;
+  /** Another one for the same key. */
+  next: Flight | undefined = undefined;
   readonly #flights: Flights;
   /** Made with the first: mostly there are none. */
   #waiters: Set<(landing: Landing) => void> | undefined = undefined;
   #landed = false;
 
-  constructor(key: string, flights: Flights) {
-    this.#key = key;
+  /** @param variant what tells it from others for the same key */
+  constructor(key: string, variant: string, flights: Flights) {
+    this.key = key;
+    this.variant = variant;
     this.#flights = flights;
   }
 
@@ -48,7 +53,7 @@ export class Flight {
   land(landing: Landing): void {
     if (this.#landed) return;
     this.#landed = true;
-    this.#flights.remove(this.#key);
+    this.#flights.remove(this);
     if (this.#waiters === undefined) return;
     for (const leave of this.#waiters) leave(landing);
   }
@@ -58,23 +63,34 @@ export class Flight {
   }
 }
 
-/** The upstream requests that others wait for, by what they ask for. */
+/** The upstream requests that others wait for: by key, and those for one key by variant, of which there is nearly always one. */
 export class Flights {
-  readonly #flights = new Map<string, Flight>();
+  readonly #first = new Map<string, Flight>();
 
-  get(key: string): Flight | undefined {
-    return this.#flights.get(key);
+  get(key: string, variant: string): Flight | undefined {
+    let flight = this.#first.get(key);
+    while (flight !== undefined && flight.variant !== variant) flight = flight.next;
+    return flight;
   }
 
-  begin(key: string): Flight {
-    const flight = new Flight(key, this);
-    this.#flights.set(key, flight);
+  begin(key: string, variant: string): Flight {
+    const flight = new Flight(key, variant, this);
+    flight.next = this.#first.get(key);
+    this.#first.set(key, flight);
     return flight;
   }
 
   /** For {@link Flight}. */
-  remove(key: string): void {
-    this.#flights.delete(key);
+  remove(flight: Flight): void {
+    const first = this.#first.get(flight.key);
+    if (first === flight) {
+      if (flight.next === undefined) this.#first.delete(flight.key);
+      else this.#first.set(flight.key, flight.next);
+      return;
+    }
+    for (let each = first; each !== undefined; each = each.next) {
+      if (each.next === flight) each.next = flight.next;
+    }
   }
 }
 

@@ -19,7 +19,7 @@ export class Lookup {
   #vary = NONE;
   /** Whether responses to other requests for the same URL are stored. */
   isKnown = false;
-  #flightKey: string | undefined = undefined;
+  #flightVariant: string | undefined = undefined;
   #plain: string | undefined = undefined;
 
   /**
@@ -48,15 +48,21 @@ export class Lookup {
     if (this.#identity) this.exchange.setUpstreamHeader('accept-encoding', 'identity');
   }
 
-  /** What requests have in common that can wait for one response, as far as is known. */
-  get flightKey(): string {
-    if (this.#flightKey === undefined) {
-      this.#flightKey = `${this.key}\n${this.variant(this.partition, this.#vary)}`;
+  /** What requests for the same key have in common that can wait for one response, as far as is known. */
+  get flightVariant(): string {
+    if (this.#flightVariant === undefined) {
+      let variant = this.variant(this.partition, this.#vary);
       // What the upstream may know somebody by keeps a response from being for others.
-      if (this.cookie) this.#flightKey += '\ncookie';
-      if (this.authorization) this.#flightKey += '\nauthorization';
+      if (this.cookie) variant += '\ncookie';
+      if (this.authorization) variant += '\nauthorization';
+      this.#flightVariant = variant;
     }
-    return this.#flightKey;
+    return this.#flightVariant;
+  }
+
+  /** The same with the key. */
+  get flightKey(): string {
+    return `${this.key}\n${this.flightVariant}`;
   }
 
   /** See {@link variantKey}. */
@@ -77,7 +83,7 @@ export class Lookup {
     this.isKnown = resource !== undefined;
     if (resource === undefined) return undefined;
     this.#vary = resource.varies[0] ?? NONE;
-    this.#flightKey = undefined;
+    this.#flightVariant = undefined;
     let newest: StoredResponse | undefined;
     for (const vary of resource.varies) {
       if (vary.length > 0) this.prepare();
