@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { GatewayResponse } from '../../../core/server/gateway-response.js';
 import { type KeptHead, serialiseFields } from '../../../core/server/response-head.js';
+import { everythingSent } from '../../support/everything-sent.js';
 
 const DATE = 'Mon, 23 Nov 2026 11:00:00 GMT';
 const BODY = 'caf\xe9\x00\xff';
@@ -66,16 +66,7 @@ async function sent(way: 'adopt' | 'adoptKept', handling: Handling): Promise<Out
     res.endWith(body);
     seen.push(res.headersSent, res.writableEnded, [...res.fields]);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').setEncoding('latin1');
-  let received = '';
-  socket.on('data', (text: string) => {
-    received += text;
-  });
-  socket.end(request);
-  await new Promise((resolve) => socket.once('close', resolve));
-  await new Promise((resolve) => server.close(resolve));
-  return { bytes: received.replaceAll(/Date: (?!Mon, 23 Nov 2026 11:00:00)[^\r]*/g, 'Date: now'), seen };
+  return { bytes: await everythingSent(server, request, DATE), seen };
 }
 
 /** Answers both ways, and gives what was sent. */

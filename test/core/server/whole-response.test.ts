@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, ServerResponse } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
 import { expect } from 'chai';
 import { GatewayResponse } from '../../../core/server/gateway-response.js';
+import { everythingSent } from '../../support/everything-sent.js';
 
 const DATE = 'Mon, 23 Nov 2026 11:00:00 GMT';
 const FIELDS = ['Content-Type', 'text/plain', 'Date', DATE, 'Set-Cookie', 'a=1', 'Set-Cookie', 'b=\xe9'];
@@ -23,16 +23,7 @@ async function sent(
     });
   };
   const server = createServer({ ServerResponse: Response, keepAliveTimeout: 7_000 }, listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').setEncoding('latin1');
-  let received = '';
-  socket.on('data', (text: string) => {
-    received += text;
-  });
-  socket.end(request);
-  await new Promise((resolve) => socket.once('close', resolve));
-  await new Promise((resolve) => server.close(resolve));
-  return received.replaceAll(/Date: (?!Mon, 23 Nov 2026 11:00:00)[^\r]*/g, 'Date: now');
+  return everythingSent(server, request, DATE);
 }
 
 function answerWith(status: number, fields: readonly string[] = FIELDS, reason?: string): Answer {
