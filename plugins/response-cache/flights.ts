@@ -1,4 +1,5 @@
 import { type Clock, type Exchange, GatewayError } from '../../core/index.js';
+import { Chains, type Linked } from './chains.js';
 
 /**
  * How an upstream request ended for those who wait for its response: it was stored; it cannot be used by others; whoever
@@ -7,10 +8,9 @@ import { type Clock, type Exchange, GatewayError } from '../../core/index.js';
 export type Landing = 'stored' | 'unusable' | 'abandoned' | GatewayError;
 
 /** An upstream request that others wait for. */
-export class Flight {
+export class Flight implements Linked<Flight> {
   readonly key: string;
   readonly variant: string;
-  /** Another one for the same key. */
   next: Flight | undefined = undefined;
   readonly #flights: Flights;
   /** Made with the first: mostly there are none. */
@@ -63,34 +63,25 @@ export class Flight {
   }
 }
 
-/** The upstream requests that others wait for: by key, and those for one key by variant, of which there is nearly always one. */
+/** The upstream requests that others wait for: by key, and those for one key by variant. */
 export class Flights {
-  readonly #first = new Map<string, Flight>();
+  readonly #underWay = new Chains<Flight>();
 
   get(key: string, variant: string): Flight | undefined {
-    let flight = this.#first.get(key);
+    let flight = this.#underWay.first(key);
     while (flight !== undefined && flight.variant !== variant) flight = flight.next;
     return flight;
   }
 
   begin(key: string, variant: string): Flight {
     const flight = new Flight(key, variant, this);
-    flight.next = this.#first.get(key);
-    this.#first.set(key, flight);
+    this.#underWay.add(flight);
     return flight;
   }
 
   /** For {@link Flight}. */
   remove(flight: Flight): void {
-    const first = this.#first.get(flight.key);
-    if (first === flight) {
-      if (flight.next === undefined) this.#first.delete(flight.key);
-      else this.#first.set(flight.key, flight.next);
-      return;
-    }
-    for (let each = first; each !== undefined; each = each.next) {
-      if (each.next === flight) each.next = flight.next;
-    }
+    this.#underWay.remove(flight);
   }
 }
 

@@ -246,18 +246,22 @@ export class Storing {
   }
 }
 
+/** All that a {@link Reuse} says; the compiler misses what is left out, which would be taken from another response. */
+const PARTS = Object.keys({
+  lifetime: true,
+  implicit: true,
+  isPublic: true,
+  alwaysValidate: true,
+  neverStale: true,
+  staleWhileRevalidate: true,
+  staleIfError: true,
+  omitted: true,
+  vary: true,
+} satisfies Record<keyof Reuse, true>) as readonly (keyof Reuse)[];
+
 function isSameReuse(one: Reuse, other: Reuse): boolean {
-  return (
-    one.lifetime === other.lifetime &&
-    one.implicit === other.implicit &&
-    one.isPublic === other.isPublic &&
-    one.alwaysValidate === other.alwaysValidate &&
-    one.neverStale === other.neverStale &&
-    one.staleWhileRevalidate === other.staleWhileRevalidate &&
-    one.staleIfError === other.staleIfError &&
-    one.omitted === other.omitted &&
-    one.vary === other.vary
-  );
+  for (const part of PARTS) if (one[part] !== other[part]) return false;
+  return true;
 }
 
 function withUnkeyed(vary: readonly string[], exchange: Exchange): readonly string[] {
