@@ -1,6 +1,5 @@
 import { fieldsOf, type GatewayContext, type UpstreamResponse } from '../../core/index.js';
 import type { Fetch } from './fetches.js';
-import type { Flight } from './flights.js';
 import type { Lookup } from './lookup.js';
 
 /** A response to a request of the cache, on its way to the store. */
@@ -10,12 +9,10 @@ export interface Arrival {
   /** The fields of its head, names and values in turn. */
   readonly fields: readonly string[];
   readonly fetch: Fetch;
-  /** Those who wait for it. */
-  readonly flight: Flight | undefined;
 }
 
 /** What is known of a response before it comes. */
-export type Expected = Pick<Arrival, 'lookup' | 'fetch' | 'flight'>;
+export type Expected = Pick<Arrival, 'lookup' | 'fetch'>;
 
 /**
  * What came from the upstream; undefined where a plugin inside answered, or has taken the body.
@@ -25,7 +22,7 @@ export type Expected = Pick<Arrival, 'lookup' | 'fetch' | 'flight'>;
 export function arrivalOf(
   { gateway, res }: GatewayContext,
   before: readonly string[],
-  { lookup, fetch, flight }: Expected,
+  { lookup, fetch }: Expected,
 ): Arrival | undefined {
   const { upstream } = gateway;
   if (
@@ -36,7 +33,7 @@ export function arrivalOf(
   )
     return undefined;
   const fields = receivedFields(fieldsOf(res), before, upstream.headers);
-  return { lookup, upstream, fields, fetch, flight };
+  return { lookup, upstream, fields, fetch };
 }
 
 /**

@@ -31,17 +31,15 @@ export class BackgroundRefresh {
 
   /** @param inner what stands inside the cache */
   start(ctx: GatewayContext, inner: Run, lookup: Lookup, stored: StoredResponse): void {
-    const { flights, fetches } = this.#state;
-    if (flights.get(lookup.key, lookup.flightVariant) !== undefined) return;
-    const flight = flights.begin(lookup.key, lookup.flightVariant);
+    const { fetches } = this.#state;
+    if (fetches.awaited(lookup.key, lookup.sharedVariant) !== undefined) return;
     const background = backgroundContext(ctx);
     clearConditions(background.gateway);
     setConditions(background.gateway, stored);
-    const fetch = fetches.begin(lookup.key, background.gateway.service.name);
-    this.#refresh(background, inner, { lookup, fetch, flight }, stored).catch((failure: unknown) => {
+    const fetch = fetches.begin(lookup.key, background.gateway.service.name, lookup.sharedVariant);
+    this.#refresh(background, inner, { lookup, fetch }, stored).catch((failure: unknown) => {
       this.#state.statistics.backgroundFailures++;
-      fetches.end(fetch);
-      flight.land(landingOf(failure));
+      fetches.end(fetch, landingOf(failure));
       this.#logger.debug({ err: failure, key: lookup.key }, 'A stale response could not be refreshed');
     });
   }
@@ -71,8 +69,7 @@ export class BackgroundRefresh {
       });
     }
     if (isWanted) return;
-    this.#state.fetches.end(expected.fetch);
-    expected.flight?.land('unusable');
+    this.#state.fetches.end(expected.fetch, 'unusable');
     background.gateway.upstream?.abort(new Error('Nobody waits for the response'));
   }
 }

@@ -1,6 +1,5 @@
 import { LRUCache } from 'lru-cache';
 import { Fetches } from './fetches.js';
-import { Flights } from './flights.js';
 import { MemoryStore } from './memory-store.js';
 import type { RecordingBudget } from './recorder.js';
 import { Statistics } from './statistics.js';
@@ -13,7 +12,6 @@ const MOST_UNSHARED = 10_000;
 export class CacheState {
   readonly store: ResponseStore;
   readonly statistics = new Statistics();
-  readonly flights = new Flights();
   readonly fetches = new Fetches();
   readonly recording: RecordingBudget;
   /** Until when nobody is to wait for the response to such a request; on the clock's monotonic scale. */

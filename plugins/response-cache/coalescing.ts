@@ -2,7 +2,8 @@ import { type Clock, type GatewayContext, GatewayError } from '../../core/index.
 import type { Answers } from './answers.js';
 import type { CacheState } from './cache-state.js';
 import { wantsWhole } from './conditions.js';
-import { type Flight, sameFailure } from './flights.js';
+import { sameFailure } from './failures.js';
+import type { Fetch } from './fetches.js';
 import type { Lookup } from './lookup.js';
 import { NO_WISHES } from './request-wishes.js';
 import type { StoredResponse } from './stored-response.js';
@@ -37,22 +38,22 @@ export class Coalescing {
   applies(lookup: Lookup): boolean {
     if (!this.#options.enabled) return false;
     if (this.#state.unshared.size === 0) return true;
-    const until = this.#state.unshared.get(lookup.flightKey);
+    const until = this.#state.unshared.get(lookup.sharedKey);
     return until === undefined || until <= this.#clock.monotonic();
   }
 
   /** Whether an equal request is under way. */
   isUnderWay(lookup: Lookup): boolean {
-    return this.#state.flights.get(lookup.key, lookup.flightVariant) !== undefined;
+    return this.#state.fetches.awaited(lookup.key, lookup.sharedVariant) !== undefined;
   }
 
   /** Lets others wait for this request, if its response will be a whole one. */
-  lead(lookup: Lookup, stored: StoredResponse | undefined): Flight | undefined {
+  lead(lookup: Lookup, stored: StoredResponse | undefined): Fetch | undefined {
     const { exchange } = lookup;
     if (exchange.req.method !== 'GET') return undefined;
     const validates = stored?.etag !== undefined || stored?.lastModified !== undefined;
     return validates || wantsWhole(exchange.req.headers)
-      ? this.#state.flights.begin(lookup.key, lookup.flightVariant)
+      ? this.#state.fetches.begin(lookup.key, exchange.service.name, lookup.sharedVariant)
       : undefined;
   }
 
@@ -60,23 +61,23 @@ export class Coalescing {
    * Waits for the response to an equal request, and answers with it; where that one has given up, others wait for this
    * one instead.
    *
-   * @returns the flight that this request leads; undefined when it was answered, or goes by itself
+   * @returns the fetch that others wait for from now on; undefined when this request was answered, or goes by itself
    * @throws GatewayError the failure of the other request; CLIENT_CLOSED_REQUEST
    */
   async join(
     ctx: GatewayContext,
     lookup: Lookup,
     stored: StoredResponse | undefined,
-  ): Promise<Flight | undefined> {
+  ): Promise<Fetch | undefined> {
     const deadline = this.#clock.monotonic() + this.#options.wait;
     for (let waits = 0; waits < MOST_WAITS; waits++) {
-      const { flightVariant } = lookup;
-      const flight = this.#state.flights.get(lookup.key, flightVariant);
-      if (flight === undefined) return this.lead(lookup, stored);
-      if (flight.size >= this.#options.maxWaiting) return undefined;
+      const { sharedVariant } = lookup;
+      const fetch = this.#state.fetches.awaited(lookup.key, sharedVariant);
+      if (fetch === undefined) return this.lead(lookup, stored);
+      if (fetch.waiting >= this.#options.maxWaiting) return undefined;
       const patience = deadline - this.#clock.monotonic();
       if (patience <= 0) return undefined;
-      const landing = await flight.wait(ctx.gateway, this.#clock, patience);
+      const landing = await fetch.wait(ctx.gateway, this.#clock, patience);
       if (ctx.res.destroyed) throw new GatewayError('CLIENT_CLOSED_REQUEST');
       if (landing instanceof GatewayError) throw sameFailure(landing);
       if (landing === 'abandoned') continue;
@@ -88,7 +89,7 @@ export class Coalescing {
         return undefined;
       }
       // Its Vary is known now: what this request waits for may be another variant, with others that want that one.
-      if (lookup.flightVariant === flightVariant || !this.applies(lookup)) return undefined;
+      if (lookup.sharedVariant === sharedVariant || !this.applies(lookup)) return undefined;
     }
     return undefined;
   }

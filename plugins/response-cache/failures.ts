@@ -1,5 +1,5 @@
 import { GatewayError, isGatewayError } from '../../core/index.js';
-import type { Landing } from './flights.js';
+import type { Landing } from './fetches.js';
 import type { StoredResponse } from './stored-response.js';
 
 /** Failures of an upstream in whose place a stale response may be served (RFC 5861 section 4). */
@@ -26,4 +26,13 @@ export function servesOnFailure(stored: StoredResponse, now: number): boolean {
 export function landingOf(failure: unknown): Landing {
   if (!isGatewayError(failure)) return new GatewayError('BAD_GATEWAY', { cause: failure });
   return failure.code === 'CLIENT_CLOSED_REQUEST' ? 'abandoned' : failure;
+}
+
+/** The failure of one request told to another: the same for its client, with the same cause for the log. */
+export function sameFailure(failure: GatewayError): GatewayError {
+  return new GatewayError(failure.code, {
+    message: failure.message,
+    cause: failure,
+    ...(failure.headers === undefined ? {} : { headers: failure.headers }),
+  });
 }

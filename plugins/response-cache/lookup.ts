@@ -19,7 +19,7 @@ export class Lookup {
   #vary = NONE;
   /** Whether responses to other requests for the same URL are stored. */
   isKnown = false;
-  #flightVariant: string | undefined = undefined;
+  #sharedVariant: string | undefined = undefined;
   #plain: string | undefined = undefined;
 
   /**
@@ -49,20 +49,20 @@ export class Lookup {
   }
 
   /** What requests for the same key have in common that can wait for one response, as far as is known. */
-  get flightVariant(): string {
-    if (this.#flightVariant === undefined) {
+  get sharedVariant(): string {
+    if (this.#sharedVariant === undefined) {
       let variant = this.variant(this.partition, this.#vary);
       // What the upstream may know somebody by keeps a response from being for others.
       if (this.cookie) variant += '\ncookie';
       if (this.authorization) variant += '\nauthorization';
-      this.#flightVariant = variant;
+      this.#sharedVariant = variant;
     }
-    return this.#flightVariant;
+    return this.#sharedVariant;
   }
 
   /** The same with the key. */
-  get flightKey(): string {
-    return `${this.key}\n${this.flightVariant}`;
+  get sharedKey(): string {
+    return `${this.key}\n${this.sharedVariant}`;
   }
 
   /** See {@link variantKey}. */
@@ -83,7 +83,7 @@ export class Lookup {
     this.isKnown = resource !== undefined;
     if (resource === undefined) return undefined;
     this.#vary = resource.varies[0] ?? NONE;
-    this.#flightVariant = undefined;
+    this.#sharedVariant = undefined;
     let newest: StoredResponse | undefined;
     for (const vary of resource.varies) {
       if (vary.length > 0) this.prepare();

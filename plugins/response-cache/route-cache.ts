@@ -14,7 +14,7 @@ import type { CacheState } from './cache-state.js';
 import { type CoalesceOptions, Coalescing } from './coalescing.js';
 import { clearConditions, isForOrigin, setConditions } from './conditions.js';
 import { isFailureStatus, isUpstreamFailure, landingOf, servesOnFailure } from './failures.js';
-import type { Flight } from './flights.js';
+import type { Fetch } from './fetches.js';
 import { Invalidation } from './invalidation.js';
 import { Lookup } from './lookup.js';
 import type { CachePolicy } from './policy.js';
@@ -137,24 +137,28 @@ export class RouteCache {
   /** Waits for the response to an equal request, and asks the upstream where that is of no use. */
   async #wait(question: Question): Promise<void> {
     const { ctx, lookup, stored } = question;
-    let flight: Flight | undefined;
+    let led: Fetch | undefined;
     try {
-      flight = await this.#coalescing.join(ctx, lookup, stored);
+      led = await this.#coalescing.join(ctx, lookup, stored);
     } catch (failure) {
       this.#failed(question, this.#reason(question), failure);
       return;
     }
-    if (ctx.gateway.bodySource !== 'plugin') await this.#forward(question, flight);
+    if (ctx.gateway.bodySource !== 'plugin') await this.#forward(question, led);
   }
 
-  /** Asks the upstream, about the stored response where there is one. */
-  async #forward(question: Question, flight: Flight | undefined): Promise<void> {
+  /**
+   * Asks the upstream, about the stored response where there is one.
+   *
+   * @param led the fetch that others wait for; undefined to go without company
+   */
+  async #forward(question: Question, led: Fetch | undefined): Promise<void> {
     const { ctx, lookup, stored } = question;
     const exchange = ctx.gateway;
     const reason = this.#reason(question);
     const before = fieldsOf(ctx.res);
-    const fetch = this.#state.fetches.begin(lookup.key, exchange.service.name);
-    const expected = { lookup, fetch, flight };
+    const fetch = led ?? this.#state.fetches.begin(lookup.key, exchange.service.name);
+    const expected = { lookup, fetch };
     const validates = stored !== undefined && setConditions(exchange, stored);
     try {
       await question.next();
@@ -172,15 +176,13 @@ export class RouteCache {
         arrival = arrivalOf(ctx, before, expected);
       }
       if (arrival === undefined) {
-        this.#state.fetches.end(fetch);
-        flight?.land('unusable');
+        this.#state.fetches.end(fetch, 'unusable');
         this.#answers.missed(ctx, { outcome: 'MISS', reason, status: statusOf(ctx) });
       } else {
         this.#received(ctx, before, arrival, stored, reason);
       }
     } catch (failure) {
-      this.#state.fetches.end(fetch);
-      flight?.land(landingOf(failure));
+      this.#state.fetches.end(fetch, landingOf(failure));
       this.#failed(question, reason, failure);
     }
   }
@@ -203,18 +205,17 @@ export class RouteCache {
     stored: StoredResponse | undefined,
     reason: ForwardReason,
   ): void {
-    const { upstream, fetch, flight } = arrival;
+    const { upstream, fetch } = arrival;
     const { status } = upstream;
     if (stored !== undefined && isFailureStatus(status) && this.#servesOnFailure(stored)) {
-      this.#state.fetches.end(fetch);
-      flight?.land(new GatewayError('BAD_GATEWAY'));
+      this.#state.fetches.end(fetch, new GatewayError('BAD_GATEWAY'));
       forgetReceived(ctx, before);
       this.#answers.stored(ctx, stored, 'STALE', `${reason}; fwd-status=${status}`);
       return;
     }
     if (ctx.method === 'HEAD') {
       if (stored !== undefined) this.#storing.freshenByHead(arrival, stored);
-      this.#state.fetches.end(fetch);
+      this.#state.fetches.end(fetch, 'unusable');
       this.#answers.missed(ctx, { outcome: 'MISS', reason, status });
       return;
     }

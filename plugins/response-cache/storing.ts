@@ -64,7 +64,7 @@ export class Storing {
     superseded: StoredResponse | undefined,
     attach: (recorder: BodyTap & BodySink) => void,
   ): number | Refusal {
-    const { upstream, flight, fetch, lookup } = arrival;
+    const { upstream, fetch, lookup } = arrival;
     const parsed = this.#parse(arrival.fields);
     const reception = this.#reception(upstream);
     const reuse = this.#evaluate(lookup, upstream.status, parsed, reception);
@@ -74,10 +74,9 @@ export class Storing {
       // An error or a part says nothing of what is stored; anything else takes its place.
       if (superseded !== undefined && upstream.status < 500 && refusal !== 'partial')
         this.#state.store.remove(superseded);
-      this.#state.fetches.end(fetch);
       // What one client asked for a part of, or with conditions of its own, says nothing of what others get.
-      if (refusal === 'partial') flight?.land('unusable');
-      else this.#unshared(arrival);
+      if (refusal !== 'partial') this.#unshared(arrival);
+      this.#state.fetches.end(fetch, 'unusable');
       return refusal;
     }
     const initialAge = ageOnArrival(parsed, reception);
@@ -103,8 +102,7 @@ export class Storing {
     { arrival, superseded, parsed, reception, initialAge, selected }: Deposit,
     body: string | Buffer,
   ): void {
-    const { upstream, flight, fetch, lookup } = arrival;
-    this.#state.fetches.end(fetch);
+    const { upstream, fetch, lookup } = arrival;
     if (!fetch.voided) {
       // It may be another variant by now, and would be found again.
       if (superseded !== undefined) this.#state.store.remove(superseded);
@@ -124,24 +122,23 @@ export class Storing {
         }),
       );
     }
-    flight?.land(fetch.voided ? 'unusable' : 'stored');
+    this.#state.fetches.end(fetch, fetch.voided ? 'unusable' : 'stored');
   }
 
   /** Stores a body that is still on its way, once it is there. */
   #recorder(deposit: Deposit, declared: number): Recorder {
     const { arrival } = deposit;
-    const { flight, fetch } = arrival;
+    const { fetch } = arrival;
     return new Recorder({
       limit: this.#maxEntry,
       declared: Number.isNaN(declared) ? undefined : declared,
       budget: this.#state.recording,
-      isAwaited: () => flight?.hasWaiters ?? false,
+      isAwaited: () => fetch.waiting > 0,
       onWhole: (body) => this.#store(deposit, body),
       onFailure: (reason) => {
-        this.#state.fetches.end(fetch);
         if (reason === 'too-large') this.#unshared(arrival);
-        else
-          flight?.land(new GatewayError('BAD_GATEWAY', { message: 'The upstream broke off its response' }));
+        const landing = new GatewayError('BAD_GATEWAY', { message: 'The upstream broke off its response' });
+        this.#state.fetches.end(fetch, landing);
       },
     });
   }
@@ -152,14 +149,13 @@ export class Storing {
    * @returns the response as it is now; undefined when the 304 is about another one
    */
   freshen(arrival: Arrival, stored: StoredResponse): StoredResponse | undefined {
-    const { upstream, lookup, fetch, flight } = arrival;
+    const { upstream, lookup, fetch } = arrival;
     const received = this.#parse(arrival.fields);
     if (!identifies(received, stored)) {
       // The upstream is asked again: what is removed in the meantime still counts.
       this.#state.store.remove(stored);
       return undefined;
     }
-    this.#state.fetches.end(fetch);
     const fields = stored.updatedFields(arrival.fields, this.#policy.storeSetCookie);
     const parsed = this.#parse(fields);
     // The age is that of the 304, not what the stored head says of an earlier one.
@@ -186,9 +182,9 @@ export class Storing {
     this.#state.store.remove(stored);
     if (typeof evaluated !== 'string' && !fetch.voided) {
       this.#put(updated);
-      flight?.land(updated.reuse.lifetime > initialAge ? 'stored' : 'unusable');
+      this.#state.fetches.end(fetch, updated.reuse.lifetime > initialAge ? 'stored' : 'unusable');
     } else {
-      flight?.land('unusable');
+      this.#state.fetches.end(fetch, 'unusable');
     }
     return updated;
   }
@@ -204,7 +200,7 @@ export class Storing {
       (contentLength === undefined || contentLength === String(stored.body.length));
     if (same) this.freshen(arrival, stored);
     else if (status < 500 && status !== 304) this.#state.store.remove(stored);
-    this.#state.fetches.end(arrival.fetch);
+    this.#state.fetches.end(arrival.fetch, 'unusable');
   }
 
   #parse(fields: readonly string[]): ResponseFields {
@@ -240,9 +236,9 @@ export class Storing {
   }
 
   /** Nobody is to wait for this response, nor for the next ones like it. */
-  #unshared({ lookup, flight }: Arrival): void {
-    this.#state.unshared.set(lookup.flightKey, this.#clock.monotonic() + UNSHARED_FOR);
-    flight?.land('unusable');
+  #unshared({ lookup, fetch }: Arrival): void {
+    this.#state.unshared.set(lookup.sharedKey, this.#clock.monotonic() + UNSHARED_FOR);
+    fetch.land('unusable');
   }
 }
 

@@ -166,20 +166,26 @@ describe('response-cache: mechanisms', () => {
     expect(record(undefined, 10, 10, breakOff)).to.equal('broken-off');
   });
 
-  it('a purge voids all that is under way for its key, and nothing is left in the end', () => {
-    const order = fc.array(fc.tuple(fc.constantFrom('a', 'b'), fc.nat(5)), { maxLength: 20 });
+  it('a purge voids all that is under way for its key, nobody waits for what has landed, and nothing is left in the end', () => {
+    const key = fc.constantFrom('a', 'b');
+    const awaitedBy = fc.constantFrom('x', 'y', undefined);
+    const order = fc.array(fc.tuple(key, awaitedBy, fc.nat(5), fc.boolean()), { maxLength: 20 });
     fc.assert(
       fc.property(order, (steps) => {
         const fetches = new Fetches();
         const open: ReturnType<Fetches['begin']>[] = [];
-        for (const [key, position] of steps) {
-          open.push(fetches.begin(key, 'demo'));
-          const ended = position < open.length ? open.splice(position, 1)[0] : undefined;
-          if (ended !== undefined) fetches.end(ended);
+        for (const [key, awaitedBy, position, landsOnly] of steps) {
+          open.push(fetches.begin(key, 'demo', awaitedBy));
+          if (landsOnly) open[position]?.land('unusable');
+          else for (const ended of open.splice(position, 1)) fetches.end(ended, 'stored');
+          for (const wanted of ['x', 'y']) {
+            const fits = open.filter((each) => each.key === key && each.awaitedBy === wanted && !each.landed);
+            expect(fetches.awaited(key, wanted)).to.equal(fits.at(-1));
+          }
         }
         fetches.voidKey('a');
         expect(open.map(({ key, voided }) => (key === 'a') === voided)).to.not.include(false);
-        for (const each of open) fetches.end(each);
+        for (const each of open) fetches.end(each, 'stored');
         let left = 0;
         fetches.voidWhere(() => {
           left++;
