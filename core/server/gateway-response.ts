@@ -261,8 +261,9 @@ function indexOf(fields: readonly string[], name: string, end: number, from = 0)
     const candidate = fields[i] ?? '';
     if (candidate.length !== length) continue;
     if (candidate === name) return i;
-    // Most others of this length differ in the first letter already, in upper case or lower.
+    // Most others of this length differ in the first letter or the last already, in upper case or lower.
     if ((candidate.charCodeAt(0) | 0x20) !== (name.charCodeAt(0) | 0x20)) continue;
+    if ((candidate.charCodeAt(length - 1) | 0x20) !== (name.charCodeAt(length - 1) | 0x20)) continue;
     lower ??= name.toLowerCase();
     if (candidate.toLowerCase() === lower) return i;
   }
