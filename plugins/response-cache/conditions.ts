@@ -6,7 +6,8 @@ import type { StoredResponse } from './stored-response.js';
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range'];
 
 /** Makes the request conditional on the stored response (RFC 9111 section 4.3.1). @returns whether it can be */
-export function setConditions(exchange: Exchange, { etag, lastModified }: StoredResponse): boolean {
+export function setConditions(exchange: Exchange, { head }: StoredResponse): boolean {
+  const { etag, lastModified } = head;
   if (etag === undefined && lastModified === undefined) return false;
   clearConditions(exchange);
   if (etag !== undefined) exchange.setUpstreamHeader('if-none-match', etag);
@@ -21,7 +22,12 @@ export function clearConditions(exchange: Exchange): void {
 
 /** Whether a client asks for the whole response. */
 export function wantsWhole(headers: IncomingHttpHeaders): boolean {
-  return CONDITIONS.every((name) => headers[name] === undefined);
+  return (
+    headers['if-none-match'] === undefined &&
+    headers['if-modified-since'] === undefined &&
+    headers['if-range'] === undefined &&
+    headers.range === undefined
+  );
 }
 
 /** Whether a request has preconditions that only the origin can evaluate (RFC 9111 section 4.3.2). */
