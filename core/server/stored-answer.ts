@@ -51,9 +51,9 @@ export function answerStored(ctx: GatewayContext, answer: StoredAnswer): void {
   appendAll(res, fields);
 }
 
-/** The header fields that a response has so far, names and values in turn; a copy. */
-export function fieldsOf(res: ServerResponse): string[] {
-  if (res instanceof GatewayResponse) return res.fields.slice();
+/** The header fields that a response has so far, names and values in turn; to be read at once, since it may change. */
+export function fieldsOf(res: ServerResponse): readonly string[] {
+  if (res instanceof GatewayResponse) return res.fields;
   const fields: string[] = [];
   for (const [name, value] of Object.entries(res.getHeaders())) {
     if (value === undefined) continue;
@@ -76,11 +76,11 @@ export function putFields(res: ServerResponse, fields: readonly string[]): void 
 }
 
 /** Forgets a response that was received, for another answer in its place: back to `fields`, and the rest unread. */
-export function forgetReceived({ gateway, res }: GatewayContext, fields: string[]): void {
+export function forgetReceived({ gateway, res }: GatewayContext, fields: readonly string[]): void {
   gateway.upstream?.abort(new Error('Another response was sent in its place'));
   gateway.bodySource = 'none';
   if (res instanceof GatewayResponse) {
-    res.restore(fields);
+    res.restore(fields.slice());
     return;
   }
   for (const name of res.getHeaderNames()) res.removeHeader(name);

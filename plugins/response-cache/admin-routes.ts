@@ -61,7 +61,7 @@ export function mountAdminRoutes(router: EndpointRouter, { state, clock, service
  */
 function keyOf(url: string, services: ServiceRegistry): string {
   const text = url.startsWith('GET:') ? url.slice(4) : url;
-  const match = /^(https?:\/\/[^/?#]+)([^#]*)$/.exec(text);
+  const match = /^(https?:\/\/[^/?#]+)([^#\s]*)$/.exec(text);
   if (!match)
     throw new GatewayError('BAD_REQUEST', { message: 'Expected a URL such as http://service/path' });
   const [, origin = '', rest = ''] = match;
@@ -123,8 +123,8 @@ function description(response: StoredResponse, now: number): Record<string, unkn
     fresh: response.freshFor(now) > 0 && !reuse.alwaysValidate,
     public: reuse.isPublic,
     vary: reuse.vary,
-    etag: response.etag ?? null,
-    last_modified: response.lastModified ?? null,
+    etag: response.head.etag ?? null,
+    last_modified: response.head.lastModified ?? null,
     tags: response.tags,
   };
 }

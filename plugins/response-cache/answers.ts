@@ -24,6 +24,7 @@ export class Answers {
   readonly #statistics: Statistics;
   #timestampOf = -1;
   #timestamp = '';
+  readonly #forwarded = new ForwardedMember();
 
   constructor(clock: Clock, statistics: Statistics) {
     this.#clock = clock;
@@ -68,9 +69,15 @@ export class Answers {
     if (status === 200) {
       if (
         (headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined) &&
-        isNotModified(headers, response)
+        isNotModified(headers, response.head)
       ) {
-        answerStored(ctx, { status: 304, statusText: '', head: response.notModified, own, body: undefined });
+        answerStored(ctx, {
+          status: 304,
+          statusText: '',
+          head: response.head.notModified,
+          own,
+          body: undefined,
+        });
         return;
       }
       if (headers.range !== undefined && method === 'GET' && this.#part(ctx, response, own)) return;
@@ -79,7 +86,7 @@ export class Answers {
     answerStored(ctx, {
       status,
       statusText,
-      head: response,
+      head: response.head,
       own,
       body: isHead ? undefined : body,
     });
@@ -93,14 +100,14 @@ export class Answers {
       putFields(ctx.res, ['X-Cache-Status', report.outcome]);
       return;
     }
-    let member = `gateway; fwd=${report.reason}; fwd-status=${report.status}`;
     // Cache-Status last, since this cache is the nearest to the client (RFC 9211 section 2).
     if (report.storedFor === undefined) {
+      const member = this.#forwarded.of(report.reason, report.status, undefined);
       putFields(ctx.res, ['X-Cache-Status', report.outcome, 'Cache-Status', member]);
       return;
     }
     const left = Math.max(0, Math.ceil(report.storedFor / 1000));
-    member += `; stored; ttl=${left}`;
+    const member = this.#forwarded.of(report.reason, report.status, left);
     putFields(ctx.res, [
       'X-Cache-Status',
       report.outcome,
@@ -115,12 +122,12 @@ export class Answers {
   #part(ctx: GatewayContext, response: StoredResponse, own: string[]): boolean {
     const { headers } = ctx.gateway.req;
     const ifRange = headers['if-range'];
-    if (!isRangeWanted(typeof ifRange === 'string' ? ifRange : undefined, response)) return false;
+    if (!isRangeWanted(typeof ifRange === 'string' ? ifRange : undefined, response.head)) return false;
     const { length } = response.body;
     const range = parseRange(headers.range ?? '', length);
     if (range === undefined) return false;
     const fields = without(
-      response.fields,
+      response.head.fields,
       range === 'unsatisfiable' ? /^content-/i : /^content-(?:length|range)$/i,
     );
     if (range === 'unsatisfiable') {
@@ -149,6 +156,25 @@ export class Answers {
       this.#timestamp = new Date(now).toISOString();
     }
     return this.#timestamp;
+  }
+}
+
+/** What `Cache-Status` says of a request that went to the upstream (RFC 9211); most say the same as the one before. */
+class ForwardedMember {
+  #reason = '';
+  #status = 0;
+  #ttl: number | undefined = undefined;
+  #text = '';
+
+  /** @param ttl in seconds; undefined where the response is not stored */
+  of(reason: ForwardReason, status: number, ttl: number | undefined): string {
+    if (reason !== this.#reason || status !== this.#status || ttl !== this.#ttl) {
+      this.#reason = reason;
+      this.#status = status;
+      this.#ttl = ttl;
+      this.#text = `gateway; fwd=${reason}; fwd-status=${status}${ttl === undefined ? '' : `; stored; ttl=${ttl}`}`;
+    }
+    return this.#text;
   }
 }
 

@@ -6,13 +6,10 @@ import type { Lookup } from './lookup.js';
 export interface Arrival {
   readonly lookup: Lookup;
   readonly upstream: UpstreamResponse;
-  /** The fields of its head, names and values in turn. */
+  /** The fields of its head, names and values in turn; to be read at once, since plugins outside may add to them. */
   readonly fields: readonly string[];
   readonly fetch: Fetch;
 }
-
-/** What is known of a response before it comes. */
-export type Expected = Pick<Arrival, 'lookup' | 'fetch'>;
 
 /**
  * What came from the upstream; undefined where a plugin inside answered, or has taken the body.
@@ -22,7 +19,8 @@ export type Expected = Pick<Arrival, 'lookup' | 'fetch'>;
 export function arrivalOf(
   { gateway, res }: GatewayContext,
   before: readonly string[],
-  { lookup, fetch }: Expected,
+  lookup: Lookup,
+  fetch: Fetch,
 ): Arrival | undefined {
   const { upstream } = gateway;
   if (
@@ -40,7 +38,11 @@ export function arrivalOf(
  * The fields that came from inside, without those that plugins outside had set before; with those of the upstream that
  * these took the place of, since on another request they may not be set.
  */
-function receivedFields(all: string[], before: readonly string[], upstream: readonly string[]): string[] {
+function receivedFields(
+  all: readonly string[],
+  before: readonly string[],
+  upstream: readonly string[],
+): readonly string[] {
   if (before.length === 0) return all;
   const fields = all.slice(before.length);
   for (let i = 0; i + 1 < upstream.length; i += 2) {

@@ -5,10 +5,11 @@ import {
   GatewayError,
   type Logger,
 } from '../../core/index.js';
-import { arrivalOf, type Expected } from './arrival.js';
+import { arrivalOf } from './arrival.js';
 import type { CacheState } from './cache-state.js';
 import { clearConditions, setConditions } from './conditions.js';
 import { isFailureStatus, landingOf, servesOnFailure } from './failures.js';
+import type { Fetch } from './fetches.js';
 import type { Lookup } from './lookup.js';
 import type { StoredResponse } from './stored-response.js';
 import type { Storing } from './storing.js';
@@ -37,7 +38,7 @@ export class BackgroundRefresh {
     clearConditions(background.gateway);
     setConditions(background.gateway, stored);
     const fetch = fetches.begin(lookup.key, background.gateway.service.name, lookup.sharedVariant);
-    this.#refresh(background, inner, { lookup, fetch }, stored).catch((failure: unknown) => {
+    this.#refresh(background, inner, lookup, fetch, stored).catch((failure: unknown) => {
       this.#state.statistics.backgroundFailures++;
       fetches.end(fetch, landingOf(failure));
       this.#logger.debug({ err: failure, key: lookup.key }, 'A stale response could not be refreshed');
@@ -47,11 +48,12 @@ export class BackgroundRefresh {
   async #refresh(
     background: GatewayContext,
     inner: Run,
-    expected: Expected,
+    lookup: Lookup,
+    fetch: Fetch,
     stored: StoredResponse,
   ): Promise<void> {
     await inner(background);
-    const arrival = arrivalOf(background, [], expected);
+    const arrival = arrivalOf(background, [], lookup, fetch);
     let isWanted = false;
     const status = arrival?.upstream.status ?? 0;
     if (isFailureStatus(status) && servesOnFailure(stored, this.#clock.monotonic())) {
@@ -69,7 +71,7 @@ export class BackgroundRefresh {
       });
     }
     if (isWanted) return;
-    this.#state.fetches.end(expected.fetch, 'unusable');
+    this.#state.fetches.end(fetch, 'unusable');
     background.gateway.upstream?.abort(new Error('Nobody waits for the response'));
   }
 }

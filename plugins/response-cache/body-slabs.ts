@@ -1,6 +1,6 @@
 import type { StoredBody } from './stored-body.js';
 
-/** Bytes of the largest body that goes into any slab; larger ones keep memory of their own. */
+/** Bytes of the largest body that goes into any slab, its head included; larger ones keep memory of their own. */
 export const MOST_IN_SLAB = 16 * 1024;
 
 /** What slabs may hold beside live bodies, as a share of those. */
@@ -40,13 +40,13 @@ export class Slab {
   take(body: StoredBody): void {
     body.moveTo(this, this.#used, this.#bodies.length);
     this.#bodies.push(body);
-    this.#used += body.length;
-    this.#live += body.length;
+    this.#used += body.room;
+    this.#live += body.room;
   }
 
   drop(body: StoredBody): void {
     this.#bodies[body.index] = undefined;
-    this.#live -= body.length;
+    this.#live -= body.room;
   }
 
   *liveBodies(): Iterable<StoredBody> {
@@ -78,8 +78,8 @@ export class BodySlabs {
   /** A stored response has this body; small ones are taken in. */
   add(body: StoredBody): void {
     body.users += 1;
-    if (body.users > 1 || body.length === 0 || body.length > MOST_IN_SLAB) return;
-    this.#live += body.length;
+    if (body.users > 1 || body.room === 0 || body.room > MOST_IN_SLAB) return;
+    this.#live += body.room;
     this.#place(body);
   }
 
@@ -90,13 +90,13 @@ export class BodySlabs {
     body.users -= 1;
     if (slab === undefined || body.users > 0) return;
     slab.drop(body);
-    this.#live -= body.length;
+    this.#live -= body.room;
     if (slab.live === 0 && slab !== this.#filling) this.#slabs.delete(slab);
     else if (this.bytes > this.#live * (1 + MOST_WASTE) + SPARE * this.#slabBytes) this.#emptySparsest();
   }
 
   #place(body: StoredBody): void {
-    if (!this.#filling?.has(body.length)) {
+    if (!this.#filling?.has(body.room)) {
       if (this.#filling?.live === 0) this.#slabs.delete(this.#filling);
       this.#filling = new Slab(this.#slabBytes);
       this.#slabs.add(this.#filling);

@@ -51,7 +51,7 @@ export class Coalescing {
   lead(lookup: Lookup, stored: StoredResponse | undefined): Fetch | undefined {
     const { exchange } = lookup;
     if (exchange.req.method !== 'GET') return undefined;
-    const validates = stored?.etag !== undefined || stored?.lastModified !== undefined;
+    const validates = stored?.head.etag !== undefined || stored?.head.lastModified !== undefined;
     return validates || wantsWhole(exchange.req.headers)
       ? this.#state.fetches.begin(lookup.key, exchange.service.name, lookup.sharedVariant)
       : undefined;

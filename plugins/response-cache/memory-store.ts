@@ -49,11 +49,10 @@ class SeveralResponses implements Resource {
 
 /** Keeps responses in the memory of the process; those not used for the longest time go first. */
 export class MemoryStore implements ResponseStore {
-  readonly #resources = new Map<string, StoredResponse | SeveralResponses>();
+  /** By {@link StoredResponse.listedAs}: that of a URL which has one response alone is its key. */
+  readonly #recent: LRUCache<string, StoredResponse>;
+  readonly #several = new Map<string, SeveralResponses>();
   readonly #tagged = new Map<string, Set<StoredResponse>>();
-  /** By numbers, which cost a fraction of what objects or long texts do as keys. */
-  readonly #recent: LRUCache<number, StoredResponse>;
-  #latestId = 0;
   readonly #bodies: BodySlabs;
   #evictions = 0;
 
@@ -82,23 +81,27 @@ export class MemoryStore implements ResponseStore {
     return this.#evictions;
   }
 
-  find(key: string): Resource | undefined {
-    return this.#resources.get(key);
+  find(key: string): StoredResponse | SeveralResponses | undefined {
+    return (this.#several.size === 0 ? undefined : this.#several.get(key)) ?? this.#recent.peek(key);
   }
 
   touch(response: StoredResponse): void {
-    this.#recent.get(response.id);
+    this.#recent.get(response.listedAs);
   }
 
   put(response: StoredResponse): void {
-    const before = this.#resources.get(response.key)?.get(response.variant);
-    if (before !== undefined) this.#recent.delete(before.id);
+    const { key, variant } = response;
+    let others = this.find(key);
+    const before = others?.get(variant);
+    if (before !== undefined) {
+      this.remove(before);
+      others = this.find(key);
+    }
     if (response.size > this.#recent.maxSize) return;
-    this.#latestId += 1;
-    response.id = this.#latestId;
-    this.#recent.set(response.id, response);
+    if (others === undefined) response.listedAs = key;
+    else this.#listBeside(others, response);
+    this.#recent.set(response.listedAs, response);
     this.#bodies.add(response.body);
-    this.#list(response);
     for (const tag of response.tags) {
       const tagged = this.#tagged.get(tag);
       if (tagged === undefined) this.#tagged.set(tag, new Set([response]));
@@ -107,11 +110,11 @@ export class MemoryStore implements ResponseStore {
   }
 
   remove(response: StoredResponse): void {
-    this.#recent.delete(response.id);
+    if (this.#recent.peek(response.listedAs) === response) this.#recent.delete(response.listedAs);
   }
 
   removeKey(key: string): number {
-    const resource = this.#resources.get(key);
+    const resource = this.find(key);
     return resource === undefined ? 0 : this.#removeAll(resource.responses());
   }
 
@@ -129,30 +132,25 @@ export class MemoryStore implements ResponseStore {
     return size;
   }
 
-  #removeAll(responses: Iterable<StoredResponse>): number {
-    let removed = 0;
-    for (const response of responses) if (this.#recent.delete(response.id)) removed++;
-    return removed;
+  #removeAll(responses: readonly StoredResponse[]): number {
+    for (const response of responses) this.#recent.delete(response.listedAs);
+    return responses.length;
   }
 
-  #list(response: StoredResponse): void {
-    const resource = this.#resources.get(response.key);
-    if (resource === undefined) {
-      this.#resources.set(response.key, response);
-    } else if (resource instanceof SeveralResponses) {
-      resource.set(response);
-    } else {
-      const several = new SeveralResponses(resource);
-      several.set(response);
-      this.#resources.set(response.key, several);
-    }
+  #listBeside(others: StoredResponse | SeveralResponses, response: StoredResponse): void {
+    const { key, variant } = response;
+    // The one that was there first may be gone.
+    response.listedAs = this.#recent.has(key) ? `${key}\n${variant}` : key;
+    const several = others instanceof SeveralResponses ? others : new SeveralResponses(others);
+    several.set(response);
+    this.#several.set(key, several);
   }
 
   #forget(response: StoredResponse): void {
     this.#bodies.remove(response.body);
-    const resource = this.#resources.get(response.key);
-    if (resource === response || (resource instanceof SeveralResponses && resource.delete(response)))
-      this.#resources.delete(response.key);
+    const { key } = response;
+    if (this.#several.size > 0 && this.#several.get(key)?.delete(response) === true)
+      this.#several.delete(key);
     for (const tag of response.tags) {
       const tagged = this.#tagged.get(tag);
       tagged?.delete(response);

@@ -37,6 +37,8 @@ export interface RouteCacheOptions {
 
 type Run = (ctx: GatewayContext) => Promise<void>;
 
+const NO_FIELDS: readonly string[] = [];
+
 /** A request that is not answered from the store. */
 interface Question {
   readonly ctx: GatewayContext;
@@ -156,13 +158,13 @@ export class RouteCache {
     const { ctx, lookup, stored } = question;
     const exchange = ctx.gateway;
     const reason = this.#reason(question);
-    const before = fieldsOf(ctx.res);
+    const set = fieldsOf(ctx.res);
+    const before = set.length === 0 ? NO_FIELDS : set.slice();
     const fetch = led ?? this.#state.fetches.begin(lookup.key, exchange.service.name);
-    const expected = { lookup, fetch };
     const validates = stored !== undefined && setConditions(exchange, stored);
     try {
       await question.next();
-      let arrival = arrivalOf(ctx, before, expected);
+      let arrival = arrivalOf(ctx, before, lookup, fetch);
       if (validates && arrival?.upstream.status === 304) {
         const updated = this.#storing.freshen(arrival, stored);
         if (updated !== undefined) {
@@ -171,9 +173,9 @@ export class RouteCache {
         }
         // The upstream has another response than the one asked about: asked again, without conditions.
         clearConditions(exchange);
-        forgetReceived(ctx, before.slice());
+        forgetReceived(ctx, before);
         await question.inner(ctx);
-        arrival = arrivalOf(ctx, before, expected);
+        arrival = arrivalOf(ctx, before, lookup, fetch);
       }
       if (arrival === undefined) {
         this.#state.fetches.end(fetch, 'unusable');
@@ -200,7 +202,7 @@ export class RouteCache {
   /** A response that takes the place of what is stored, or does not. */
   #received(
     ctx: GatewayContext,
-    before: string[],
+    before: readonly string[],
     arrival: Arrival,
     stored: StoredResponse | undefined,
     reason: ForwardReason,
@@ -226,7 +228,7 @@ export class RouteCache {
 
   #answerFreshened(
     ctx: GatewayContext,
-    before: string[],
+    before: readonly string[],
     arrival: Arrival,
     updated: StoredResponse,
     reason: ForwardReason,

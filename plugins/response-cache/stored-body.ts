@@ -1,11 +1,17 @@
 import { latin1, type WholeBody } from '../../core/index.js';
 import type { Slab } from './body-slabs.js';
 
-/** The body of a stored response: in memory of its own, or in a slab that it shares with others. */
+/**
+ * The body of a stored response, with the head that it came with: in memory of its own, or in a slab that it shares with
+ * others. Heads are texts of which each character is one byte.
+ */
 export class StoredBody implements WholeBody {
   readonly length: number;
+  /** Bytes of head and body. */
+  readonly room: number;
   /** Stored responses that have it; for the slabs. */
   users = 0;
+  #head: string | undefined;
   #text: string | undefined;
   /** In a slab it is a view, made for the first who asks. */
   #bytes: Buffer | undefined;
@@ -14,8 +20,10 @@ export class StoredBody implements WholeBody {
   #index = 0;
 
   /** @param content its bytes; or a text, each byte one character */
-  constructor(content: Buffer | string) {
+  constructor(content: Buffer | string, head = '') {
     this.length = content.length;
+    this.room = head.length + content.length;
+    this.#head = head;
     if (typeof content === 'string') this.#text = content;
     else this.#bytes = content;
   }
@@ -25,13 +33,20 @@ export class StoredBody implements WholeBody {
     this.#bytes ??=
       this.#slab === undefined
         ? Buffer.from(this.#text ?? '', 'latin1')
-        : this.#slab.memory.subarray(this.#at, this.#at + this.length);
+        : this.#slab.memory.subarray(this.#at + this.room - this.length, this.#at + this.room);
     return this.#bytes;
   }
 
   get text(): string {
-    if (this.#slab !== undefined) return this.#slab.memory.latin1Slice(this.#at, this.#at + this.length);
+    if (this.#slab !== undefined)
+      return this.#slab.memory.latin1Slice(this.#at + this.room - this.length, this.#at + this.room);
     return this.#text ?? latin1(this.bytes);
+  }
+
+  get head(): string {
+    if (this.#slab !== undefined)
+      return this.#slab.memory.latin1Slice(this.#at, this.#at + this.room - this.length);
+    return this.#head ?? '';
   }
 
   /** Where it is, or was to the last: it can be read there even when nobody keeps it any more. */
@@ -46,9 +61,14 @@ export class StoredBody implements WholeBody {
 
   /** For {@link Slab}: writes it there, where it is from now on. */
   moveTo(slab: Slab, at: number, index: number): void {
-    if (this.#slab !== undefined) this.#slab.memory.copy(slab.memory, at, this.#at, this.#at + this.length);
-    else if (this.#text !== undefined) slab.memory.latin1Write(this.#text, at, this.length);
-    else this.#bytes?.copy(slab.memory, at);
+    if (this.#slab !== undefined) {
+      this.#slab.memory.copy(slab.memory, at, this.#at, this.#at + this.room);
+    } else {
+      const start = at + slab.memory.latin1Write(this.#head ?? '', at);
+      if (this.#text !== undefined) slab.memory.latin1Write(this.#text, start);
+      else this.#bytes?.copy(slab.memory, start);
+    }
+    this.#head = undefined;
     this.#text = undefined;
     this.#bytes = undefined;
     this.#slab = slab;

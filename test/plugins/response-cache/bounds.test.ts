@@ -3,7 +3,6 @@ import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { MemoryStore } from '../../../plugins/response-cache/memory-store.js';
 import { ResponseFields } from '../../../plugins/response-cache/response-fields.js';
-import { StoredBody } from '../../../plugins/response-cache/stored-body.js';
 import { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
 import { until } from '../../support/until.js';
 import { runCache } from './kit.js';
@@ -22,14 +21,13 @@ function response(key: string, body = Buffer.alloc(16), variant = 'v', tag?: str
     'max-age=600',
     ...(tag ? ['Cache-Tag', tag] : []),
   ];
-  return new StoredResponse({
+  const init = {
     key,
     variant,
     service: 'demo',
     status: 200,
     statusText: 'OK',
     parsed: new ResponseFields(fields, []),
-    body: new StoredBody(body),
     reuse: {
       lifetime: 600_000,
       implicit: false,
@@ -44,7 +42,8 @@ function response(key: string, body = Buffer.alloc(16), variant = 'v', tag?: str
     initialAge: 0,
     arrivedAt: 0,
     arrivedOn: 0,
-  });
+  };
+  return new StoredResponse(init, body);
 }
 
 describe('response-cache: bounds', () => {
