@@ -1,4 +1,4 @@
-import { ServerResponse } from 'node:http';
+import { ServerResponse, validateHeaderValue } from 'node:http';
 import { Exchange } from '../exchange.js';
 import type { GatewayContext } from '../plugin.js';
 import type { WholeBody } from '../proxy/whole-body.js';
@@ -51,13 +51,21 @@ export function answerStored(ctx: GatewayContext, answer: StoredAnswer): void {
   appendAll(res, fields);
 }
 
-/** The header fields that a response has so far, names and values in turn; to be read at once, since it may change. */
+/**
+ * The header fields that a response has so far, names and values in turn; to be read at once, since it may change.
+ *
+ * @throws TypeError over HTTP/2, for a value that HTTP/1.1 would not have taken either
+ */
 export function fieldsOf(res: ServerResponse): readonly string[] {
   if (res instanceof GatewayResponse) return res.fields;
   const fields: string[] = [];
   for (const [name, value] of Object.entries(res.getHeaders())) {
     if (value === undefined) continue;
-    for (const each of [value].flat()) fields.push(name, String(each));
+    for (const each of [value].flat()) {
+      const text = String(each);
+      validateHeaderValue(name, text);
+      fields.push(name, text);
+    }
   }
   return fields;
 }
