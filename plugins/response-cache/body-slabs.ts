@@ -15,13 +15,19 @@ const SHARE_OF_ALL = 1 / 512;
 const LEAST = 16 * MOST_IN_SLAB;
 const MOST = 4 * 1024 * 1024;
 
-/** Memory of many bodies: filled once, from its start to its end, so that what somebody reads there stays as it is. */
+/**
+ * Memory of many bodies, filled from its start to its end. Only where no body was ever handed out is it filled again: what
+ * somebody reads there stays as it is.
+ */
 export class Slab {
   readonly memory: Buffer;
+  /** Somebody may have a body of it, and read that whenever he likes. */
+  handedOut = false;
   /** Of those that have left nothing stands here, or they would keep the slabs in memory that they went to. */
   readonly #bodies: (StoredBody | undefined)[] = [];
   #used = 0;
   #live = 0;
+  #filling = 1;
 
   constructor(bytes: number) {
     this.memory = Buffer.allocUnsafeSlow(bytes);
@@ -30,6 +36,18 @@ export class Slab {
   /** Bytes of the bodies that are live. */
   get live(): number {
     return this.#live;
+  }
+
+  /** The how-manieth time it is being filled, or was to the last. */
+  get filling(): number {
+    return this.#filling;
+  }
+
+  /** Begins anew. To be called where nothing is live, and nothing was handed out. */
+  clear(): void {
+    this.#bodies.length = 0;
+    this.#used = 0;
+    this.#filling += 1;
   }
 
   has(room: number): boolean {
@@ -63,6 +81,8 @@ export class BodySlabs {
   readonly #slabs = new Set<Slab>();
   readonly #slabBytes: number;
   #filling: Slab | undefined;
+  /** To be filled next. */
+  #next: Slab | undefined;
   #live = 0;
 
   /** @param maxBytes of all bodies together */
@@ -72,7 +92,7 @@ export class BodySlabs {
 
   /** Bytes of all slabs. */
   get bytes(): number {
-    return this.#slabs.size * this.#slabBytes;
+    return (this.#slabs.size + (this.#next === undefined ? 0 : 1)) * this.#slabBytes;
   }
 
   /** A stored response has this body; small ones are taken in. */
@@ -91,20 +111,33 @@ export class BodySlabs {
     if (slab === undefined || body.users > 0) return;
     slab.drop(body);
     this.#live -= body.room;
-    if (slab.live === 0 && slab !== this.#filling) this.#slabs.delete(slab);
-    else if (this.bytes > this.#live * (1 + MOST_WASTE) + SPARE * this.#slabBytes) this.#emptySparsest();
+    if (slab.live === 0 && slab !== this.#filling) this.#drop(slab);
+    else if (this.bytes > this.#live * (1 + MOST_WASTE) + SPARE * this.#slabBytes) this.#shrink();
   }
 
   #place(body: StoredBody): void {
     if (!this.#filling?.has(body.room)) {
-      if (this.#filling?.live === 0) this.#slabs.delete(this.#filling);
-      this.#filling = new Slab(this.#slabBytes);
+      if (this.#filling?.live === 0) this.#drop(this.#filling);
+      this.#filling = this.#next ?? new Slab(this.#slabBytes);
+      this.#next = undefined;
       this.#slabs.add(this.#filling);
     }
     this.#filling.take(body);
   }
 
-  #emptySparsest(): void {
+  /** Nothing of a slab is live any more. */
+  #drop(slab: Slab): void {
+    this.#slabs.delete(slab);
+    if (slab.handedOut) return;
+    slab.clear();
+    this.#next = slab;
+  }
+
+  #shrink(): void {
+    if (this.#next !== undefined) {
+      this.#next = undefined;
+      return;
+    }
     let sparsest: Slab | undefined;
     for (const slab of this.#slabs) {
       if (slab !== this.#filling && slab.live < (sparsest?.live ?? Number.POSITIVE_INFINITY)) sparsest = slab;

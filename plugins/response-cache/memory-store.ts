@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { BodySlabs } from './body-slabs.js';
 import type { Resource, ResponseStore } from './store.js';
-import type { StoredResponse } from './stored-response.js';
+import { StoredResponse } from './stored-response.js';
 
 /** The bounds of a {@link MemoryStore}. */
 export interface MemoryStoreOptions {
@@ -26,11 +26,15 @@ class SeveralResponses implements Resource {
   }
 
   get(variant: string): StoredResponse | undefined {
-    return this.#responses.get(variant);
+    const response = this.#responses.get(variant);
+    response?.body.handOut();
+    return response;
   }
 
   responses(): readonly StoredResponse[] {
-    return [...this.#responses.values()];
+    const responses = [...this.#responses.values()];
+    for (const { body } of responses) body.handOut();
+    return responses;
   }
 
   set(response: StoredResponse): void {
@@ -81,7 +85,13 @@ export class MemoryStore implements ResponseStore {
     return this.#evictions;
   }
 
-  find(key: string): StoredResponse | SeveralResponses | undefined {
+  find(key: string): Resource | undefined {
+    const found = this.#find(key);
+    if (found instanceof StoredResponse) found.body.handOut();
+    return found;
+  }
+
+  #find(key: string): StoredResponse | SeveralResponses | undefined {
     return (this.#several.size === 0 ? undefined : this.#several.get(key)) ?? this.#recent.peek(key);
   }
 
@@ -91,11 +101,11 @@ export class MemoryStore implements ResponseStore {
 
   put(response: StoredResponse): void {
     const { key, variant } = response;
-    let others = this.find(key);
+    let others = this.#find(key);
     const before = others?.get(variant);
     if (before !== undefined) {
       this.remove(before);
-      others = this.find(key);
+      others = this.#find(key);
     }
     if (response.size > this.#recent.maxSize) return;
     if (others === undefined) response.listedAs = key;
@@ -114,7 +124,7 @@ export class MemoryStore implements ResponseStore {
   }
 
   removeKey(key: string): number {
-    const resource = this.find(key);
+    const resource = this.#find(key);
     return resource === undefined ? 0 : this.#removeAll(resource.responses());
   }
 

@@ -23,7 +23,10 @@ export interface ResponseStore {
   find(key: string): Resource | undefined;
   /** Notes that a response was used. */
   touch(response: StoredResponse): void;
-  /** Keeps a response, in place of the one for the same variant; one that is too large is not kept. */
+  /**
+   * Keeps a response, in place of the one for the same variant; one that is too large is not kept. It belongs to the store
+   * afterwards: who wants to use it has to find it.
+   */
   put(response: StoredResponse): void;
   remove(response: StoredResponse): void;
   /** Removes all responses of a URL. @returns how many */

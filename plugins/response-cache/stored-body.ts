@@ -11,45 +11,49 @@ export class StoredBody implements WholeBody {
   readonly room: number;
   /** Stored responses that have it; for the slabs. */
   users = 0;
+  /** In a slab there is none of its own. */
   #head: string | undefined;
-  #text: string | undefined;
   /** In a slab it is a view, made for the first who asks. */
-  #bytes: Buffer | undefined;
+  #content: Buffer | string | undefined;
+  #handedOut = false;
   #slab: Slab | undefined;
   #at = 0;
   #index = 0;
+  #filling = 0;
 
   /** @param content its bytes; or a text, each byte one character */
   constructor(content: Buffer | string, head = '') {
     this.length = content.length;
     this.room = head.length + content.length;
     this.#head = head;
-    if (typeof content === 'string') this.#text = content;
-    else this.#bytes = content;
+    this.#content = content;
   }
 
   /** Its bytes; the same Buffer each time, until it is moved to another slab. */
   get bytes(): Buffer {
-    this.#bytes ??=
-      this.#slab === undefined
-        ? Buffer.from(this.#text ?? '', 'latin1')
-        : this.#slab.memory.subarray(this.#at + this.room - this.length, this.#at + this.room);
-    return this.#bytes;
+    const content = this.#content;
+    if (typeof content === 'object') return content;
+    // Who has the view may read it whenever he likes.
+    this.handOut();
+    const bytes =
+      this.#memory()?.subarray(this.#at + this.room - this.length, this.#at + this.room) ??
+      Buffer.from(content ?? '', 'latin1');
+    this.#content = bytes;
+    return bytes;
   }
 
   get text(): string {
-    if (this.#slab !== undefined)
-      return this.#slab.memory.latin1Slice(this.#at + this.room - this.length, this.#at + this.room);
-    return this.#text ?? latin1(this.bytes);
+    const memory = this.#memory();
+    if (memory !== undefined)
+      return memory.latin1Slice(this.#at + this.room - this.length, this.#at + this.room);
+    return typeof this.#content === 'string' ? this.#content : latin1(this.bytes);
   }
 
   get head(): string {
-    if (this.#slab !== undefined)
-      return this.#slab.memory.latin1Slice(this.#at, this.#at + this.room - this.length);
-    return this.#head ?? '';
+    return this.#memory()?.latin1Slice(this.#at, this.#at + this.room - this.length) ?? this.#head ?? '';
   }
 
-  /** Where it is, or was to the last: it can be read there even when nobody keeps it any more. */
+  /** Where it is, or was to the last: there it can be read even when nobody keeps it any more, if it was handed out. */
   get slab(): Slab | undefined {
     return this.#slab;
   }
@@ -59,20 +63,36 @@ export class StoredBody implements WholeBody {
     return this.#index;
   }
 
+  /** Somebody beside the store has it from now on: wherever it is, that is left as it is, even after it is removed. */
+  handOut(): void {
+    this.#handedOut = true;
+    if (this.#slab !== undefined) this.#slab.handedOut = true;
+  }
+
   /** For {@link Slab}: writes it there, where it is from now on. */
   moveTo(slab: Slab, at: number, index: number): void {
-    if (this.#slab !== undefined) {
-      this.#slab.memory.copy(slab.memory, at, this.#at, this.#at + this.room);
+    const memory = this.#memory();
+    const content = this.#content;
+    if (memory !== undefined) {
+      memory.copy(slab.memory, at, this.#at, this.#at + this.room);
     } else {
       const start = at + slab.memory.latin1Write(this.#head ?? '', at);
-      if (this.#text !== undefined) slab.memory.latin1Write(this.#text, start);
-      else this.#bytes?.copy(slab.memory, start);
+      if (typeof content === 'string') slab.memory.latin1Write(content, start);
+      else content?.copy(slab.memory, start);
     }
+    if (this.#handedOut) slab.handedOut = true;
     this.#head = undefined;
-    this.#text = undefined;
-    this.#bytes = undefined;
+    this.#content = undefined;
     this.#slab = slab;
     this.#at = at;
     this.#index = index;
+    this.#filling = slab.filling;
+  }
+
+  /** @throws Error where others are by now: nobody is shown what is theirs */
+  #memory(): Buffer | undefined {
+    if (this.#slab === undefined) return undefined;
+    if (this.#slab.filling !== this.#filling) throw new Error('A body was read that nobody had kept');
+    return this.#slab.memory;
   }
 }

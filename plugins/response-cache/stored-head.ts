@@ -36,7 +36,7 @@ export class StoredHead implements Validators, KeptHead {
    * @param date see {@link Validators}
    */
   constructor(text: string, length: number, date: number) {
-    this.fields = text.split(SEPARATOR);
+    this.fields = text === '' ? [] : text.split(SEPARATOR);
     this.length = length;
     this.date = date;
     this.etag = firstOf(this.fields, 'etag');

@@ -83,7 +83,7 @@ export class StoredResponse implements Resource {
     } else {
       this.body = new StoredBody(content, head);
     }
-    const room = head.length + content.length;
+    const { room } = this.body;
     let size = OVERHEAD + this.key.length + this.variant.length;
     size += room > MOST_IN_SLAB ? room : Math.ceil(room * (1 + MOST_WASTE));
     // Twice more, once it is used: as texts of their own, and as the lines that they are sent as.
