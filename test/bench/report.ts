@@ -95,8 +95,9 @@ One upstream process with fixed answers (\`test/bench/subjects/direct.mjs\`), on
 generator. Requests run over kept-alive connections to 127.0.0.1, each with one request under way at a time; every
 response's status and body length are checked. The rounds are interleaved (A B C, B C A, ...), each after a warm-up; a
 cell is the median over all rounds: ${facts.rounds}. All processes are started anew several times, since what the compiler
-and the collector make of the same code differs from one start to the next. CPU is the user and system time of all threads and processes of the
-subject: on Node.js as the process itself tells it, to the microsecond; of nginx and HAProxy from /proc, in steps of 10 ms. The yardstick, \`test/bench/subjects/yardstick.mjs\`, hands raw headers and chunks from an undici
+and the collector make of the same code differs from one start to the next. CPU is the user and system time of all threads
+and processes of the subject: on Node.js as the process itself tells it, to the microsecond; of nginx and HAProxy from
+/proc, in steps of 10 ms. The yardstick, \`test/bench/subjects/yardstick.mjs\`, hands raw headers and chunks from an undici
 pool straight to the response; a ratio compares a subject with the yardstick in the same round. The gateway runs as
 built by \`npm run build\`, with health checks off and logging at WARNING; with 10 and with 10,000 services requests go
 round over ten of them. Requests per second of a subject that costs less than the upstream are limited by the upstream.

@@ -5,7 +5,7 @@ import { MemoryStore } from '../../../plugins/response-cache/memory-store.js';
 import { ResponseFields } from '../../../plugins/response-cache/response-fields.js';
 import { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
 import { until } from '../../support/until.js';
-import { runCache } from './kit.js';
+import { type Origin, runCache } from './kit.js';
 import { middleware } from './small-plugins.js';
 
 const MB = 1024 * 1024;
@@ -126,6 +126,89 @@ describe('response-cache: bounds', () => {
     expect(body.evictions).to.be.greaterThan(400);
     await agent.get('/api/v1/demo/29-19').expect('X-Cache-Status', 'HIT');
     await agent.get('/api/v1/demo/0-0').expect('X-Cache-Status', 'MISS');
+  });
+
+  it('over HTTP: each gets what its URL stands for, while others are stored, revalidated and evicted', async function () {
+    this.timeout(60_000);
+    const bodyOf = (path: string) =>
+      `${path} `.repeat(10 + (Number(path.slice(path.lastIndexOf('/') + 1)) % 700));
+    // Between the answer and its writing others are stored, and this one may go.
+    const slow = middleware('slow', async (_ctx, next) => {
+      await next();
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    });
+    const { url, agent } = await runCache(
+      (req) => {
+        const number = req.url?.split('/').at(-1) ?? '';
+        const tag = `"${number}"`;
+        if (req.headers['if-none-match'] === tag) return { status: 304, headers: { ETag: tag } };
+        const headers = number.endsWith('0')
+          ? { ETag: tag, 'Cache-Control': 'max-age=0' }
+          : { 'Cache-Control': 'max-age=600' };
+        return { body: bodyOf(number), headers };
+      },
+      { maxSize: '1mb' },
+      { before: [{ definition: slow }] },
+    );
+    const ask = async (number: number): Promise<void> => {
+      const response = await fetch(`${url}/api/v1/demo/${number}`);
+      const expected = bodyOf(String(number));
+      // `expect` on the texts would print all of them.
+      expect((await response.text()) === expected, `${number}`).to.equal(true);
+      expect(response.status).to.equal(200);
+    };
+    // First each URL once, so that memory is filled again; then some again and again.
+    for (let i = 0; i < 600; i += 20) await Promise.all(Array.from({ length: 20 }, (_, j) => ask(i + j)));
+    let state = 1;
+    for (let i = 0; i < 150; i++) {
+      const some = Array.from({ length: 20 }, () => {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+        return state % 2 === 0 ? (state >>> 8) % 600 : (state >>> 8) % 30;
+      });
+      await Promise.all(some.map(ask));
+    }
+    const { body } = await agent.get('/api/v1/gateway/cache').expect(200);
+    expect(body.evictions).to.be.greaterThan(600);
+    expect(body.outcomes.HIT).to.be.greaterThan(300);
+    expect(body.outcomes.REVALIDATED).to.be.greaterThan(30);
+  });
+
+  it('over HTTP: who has been answered gets his body, though it is evicted and its memory wanted meanwhile', async () => {
+    let release: () => void = () => undefined;
+    let isHeld = false;
+    const hold = middleware('hold', async (ctx, next) => {
+      await next();
+      if (ctx.get('x-hold') === '') return;
+      isHeld = true;
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    });
+    const origin: Origin = (req) => ({ body: `${req.url} `.repeat(300), headers: { ETag: '"1"' } });
+    const { url, agent } = await runCache(
+      (req, ...others) =>
+        req.headers['if-none-match'] === undefined ? origin(req, ...others) : { status: 304 },
+      { maxSize: '600kb' },
+      { before: [{ definition: hold }] },
+    );
+    // As it is found, and as a 304 makes it.
+    for (const headers of [{}, { 'cache-control': 'max-age=0' }]) {
+      const first = await fetch(`${url}/api/v1/demo/1`).then((response) => response.text());
+      // What a 304 brings goes into other memory than what was there.
+      for (let i = 400; i < 465; i++)
+        await fetch(`${url}/api/v1/demo/${i}`).then((each) => each.arrayBuffer());
+      isHeld = false;
+      const held = fetch(`${url}/api/v1/demo/1`, { headers: { ...headers, 'x-hold': '1' } });
+      await until('it is held', () => isHeld);
+      for (let i = 100; i < 400; i++)
+        await fetch(`${url}/api/v1/demo/${i}`).then((each) => each.arrayBuffer());
+      const { body } = await agent.get('/api/v1/gateway/cache');
+      release();
+      const answer = await held;
+      expect(body.evictions).to.be.greaterThan(200);
+      expect(answer.headers.get('x-cache-status')).to.be.oneOf(['HIT', 'REVALIDATED']);
+      expect((await answer.text()) === first, 'its body').to.equal(true);
+    }
   });
 
   it('over HTTP: a body that is too large passes by, its length known or not', async () => {
