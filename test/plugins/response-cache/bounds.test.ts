@@ -2,11 +2,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { MemoryStore } from '../../../plugins/response-cache/memory-store.js';
-import { ResponseFields } from '../../../plugins/response-cache/response-fields.js';
-import { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
+import type { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
 import { until } from '../../support/until.js';
 import { type Origin, runCache } from './kit.js';
 import { middleware } from './small-plugins.js';
+import { stored } from './stored.js';
 
 const MB = 1024 * 1024;
 
@@ -21,29 +21,7 @@ function response(key: string, body = Buffer.alloc(16), variant = 'v', tag?: str
     'max-age=600',
     ...(tag ? ['Cache-Tag', tag] : []),
   ];
-  const init = {
-    key,
-    variant,
-    service: 'demo',
-    status: 200,
-    statusText: 'OK',
-    parsed: new ResponseFields(fields, []),
-    reuse: {
-      lifetime: 600_000,
-      implicit: false,
-      isPublic: true,
-      alwaysValidate: false,
-      neverStale: false,
-      staleWhileRevalidate: 0,
-      staleIfError: 0,
-      omitted: [],
-      vary: [],
-    },
-    initialAge: 0,
-    arrivedAt: 0,
-    arrivedOn: 0,
-  };
-  return new StoredResponse(init, body);
+  return stored({ key, variant, fields }, body);
 }
 
 describe('response-cache: bounds', () => {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { MemoryStore, type MemoryStoreOptions } from '../../../plugins/response-cache/memory-store.js';
-import { ResponseFields } from '../../../plugins/response-cache/response-fields.js';
 import type { StoredBody } from '../../../plugins/response-cache/stored-body.js';
-import { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
+import type { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
+import { stored } from './stored.js';
 
 const KEYS = ['GET:http://demo/a', 'GET:http://demo/ab', 'GET:http://demo/b'];
 const VARIANTS = ['', 'http://gateway.example ', 'http://gateway.example \naccept=*/*', 'x'];
@@ -21,29 +21,7 @@ interface Made {
 
 function response({ key, variant, vary, tags, length }: Made, body?: StoredBody): StoredResponse {
   const fields = ['Cache-Control', 'max-age=600', 'Cache-Tag', tags.join()];
-  const init = {
-    key,
-    variant,
-    service: 'demo',
-    status: 200,
-    statusText: 'OK',
-    parsed: new ResponseFields(fields, []),
-    reuse: {
-      lifetime: 600_000,
-      implicit: false,
-      isPublic: true,
-      alwaysValidate: false,
-      neverStale: false,
-      staleWhileRevalidate: 0,
-      staleIfError: 0,
-      omitted: [],
-      vary,
-    },
-    initialAge: 0,
-    arrivedAt: 0,
-    arrivedOn: 0,
-  };
-  return new StoredResponse(init, body ?? Buffer.alloc(length, key));
+  return stored({ key, variant, vary, fields }, body ?? Buffer.alloc(length, key));
 }
 
 /** A store as it is meant: a list, the one that was not used for the longest time first. */

@@ -3,58 +3,17 @@ import fc from 'fast-check';
 import { serialiseFields } from '../../../core/index.js';
 import { BodySlabs, MOST_IN_SLAB } from '../../../plugins/response-cache/body-slabs.js';
 import { MemoryStore } from '../../../plugins/response-cache/memory-store.js';
-import { ResponseFields } from '../../../plugins/response-cache/response-fields.js';
 import { StoredBody } from '../../../plugins/response-cache/stored-body.js';
 import { headText, StoredHead } from '../../../plugins/response-cache/stored-head.js';
-import { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
+import type { StoredResponse } from '../../../plugins/response-cache/stored-response.js';
+import { type Made, stored } from './stored.js';
 
 const MB = 1024 * 1024;
 const NOW = Date.UTC(2024, 0, 1);
 const DATE = new Date(NOW).toUTCString();
 
-interface Made {
-  readonly key?: string;
-  readonly variant?: string;
-  readonly status?: number;
-  readonly fields?: readonly string[];
-  readonly omitted?: readonly string[];
-  readonly vary?: readonly string[];
-  readonly initialAge?: number;
-}
-
 function response(made: Made, content: Buffer | string | StoredBody): StoredResponse {
-  const {
-    key = 'k',
-    variant = 'v',
-    status = 200,
-    fields = [],
-    omitted = [],
-    vary = [],
-    initialAge = 0,
-  } = made;
-  const init = {
-    key,
-    variant,
-    service: 'demo',
-    status,
-    statusText: '',
-    parsed: new ResponseFields(fields, []),
-    reuse: {
-      lifetime: 600_000,
-      implicit: false,
-      isPublic: true,
-      alwaysValidate: false,
-      neverStale: false,
-      staleWhileRevalidate: 0,
-      staleIfError: 0,
-      omitted,
-      vary,
-    },
-    initialAge,
-    arrivedAt: 0,
-    arrivedOn: NOW,
-  };
-  return new StoredResponse(init, content);
+  return stored({ arrivedOn: NOW, ...made }, content);
 }
 
 const name = fc.oneof(
