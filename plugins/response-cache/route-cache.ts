@@ -158,11 +158,12 @@ export class RouteCache {
     const { ctx, lookup, stored } = question;
     const exchange = ctx.gateway;
     const reason = this.#reason(question);
-    const set = fieldsOf(ctx.res);
-    const before = set.length === 0 ? NO_FIELDS : set.slice();
     const fetch = led ?? this.#state.fetches.begin(lookup.key, exchange.service.name);
-    const validates = stored !== undefined && setConditions(exchange, stored);
+    // Whatever fails from here on, nobody goes on waiting.
     try {
+      const set = fieldsOf(ctx.res);
+      const before = set.length === 0 ? NO_FIELDS : set.slice();
+      const validates = stored !== undefined && setConditions(exchange, stored);
       await question.next();
       let arrival = arrivalOf(ctx, before, lookup, fetch);
       if (validates && arrival?.upstream.status === 304) {

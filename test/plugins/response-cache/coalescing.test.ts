@@ -272,4 +272,24 @@ describe('response-cache: coalescing', () => {
       expect(headers.get('retry-after')).to.equal('7');
     }
   });
+
+  it('nobody waits for a request that failed before the upstream was asked', async () => {
+    const spoil = middleware('spoil', async (ctx, next) => {
+      if (ctx.get('x-spoil') !== '') {
+        Object.defineProperty(ctx.res, 'fields', {
+          configurable: true,
+          get() {
+            Reflect.deleteProperty(ctx.res, 'fields');
+            throw new TypeError('spoilt');
+          },
+        });
+      }
+      await next();
+    });
+    const { agent, asked } = await runCache({}, {}, { before: [{ definition: spoil }] });
+    await agent.get('/api/v1/demo/a').set('x-spoil', '1').expect(500);
+    expect(asked()).to.equal(0);
+    // The clock stands still: who waited would wait for ever.
+    await agent.get('/api/v1/demo/a').expect(200, 'answer 1');
+  });
 });
